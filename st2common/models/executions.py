@@ -1,0 +1,159 @@
+"""Executions: one document is the only state of an execution, and every change of it is one compare-and-set.
+
+The document in ``action_execution_d_b``::
+
+    _id                ObjectId
+    status             one of :class:`~st2common.models.statuses.Status`
+    action             snapshot of the action (with ``ref``, ``runner_type``, ``parameters`` ...)
+    runner             snapshot of the runner type
+    liveaction         {id, runner_info {hostname, pid}, callback, notify}: what clients see of the run itself
+    parameters         as given and rendered, secrets in clear: masked where it leaves the platform
+    context            {user, pack, parent?, trace_context?, re-run? ...}
+    result             what the runner made of it; absent until the end
+    log                [{status, timestamp}], one entry per change of status
+    start_timestamp    microseconds since the epoch
+    end_timestamp      microseconds since the epoch; absent until the end
+    parent, children   ids as text
+    delay              milliseconds
+    attempt            1, 2, 3 ...: counts the claims; the fencing token of every later write. 0 before the first
+    owner              id of the runner that holds it
+    lease_until        microseconds since the epoch
+    cancel             {user}: set once somebody asked for its end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+
+from st2common.clock import now_us
+from st2common.models.connection import Document
+from st2common.models.statuses import CLAIMABLE, UNFINISHED, Status, may_become
+
+COLLECTION = "action_execution_d_b"
+
+INDEXES = [
+    IndexModel([("start_timestamp", DESCENDING)], name="start_timestamp"),
+    IndexModel([("status", ASCENDING), ("lease_until", ASCENDING)], name="status_lease"),
+    IndexModel([("action.ref", ASCENDING), ("start_timestamp", DESCENDING)], name="action_start"),
+    IndexModel([("parent", ASCENDING)], name="parent"),
+    IndexModel([("liveaction.id", ASCENDING)], name="liveaction_id"),
+    IndexModel([("context.user", ASCENDING)], name="context_user"),
+]
+
+
+def object_id(text: str) -> ObjectId | None:
+    """The id that a client wrote, or None where it is not one."""
+    try:
+        return ObjectId(text)
+    except (InvalidId, TypeError):
+        return None
+
+
+class Executions:
+    """The verbs that change an execution. Each returns the document as it is after the change, or None if refused."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.collection = database[COLLECTION]
+
+    def ensure_indexes(self) -> None:
+        self.collection.create_indexes(INDEXES)
+
+    def insert(self, document: Document) -> None:
+        self.collection.insert_one(document)
+
+    def get(self, execution_id: str) -> Document | None:
+        identity = object_id(execution_id)
+        return self.collection.find_one({"_id": identity}) if identity else None
+
+    def status(self, execution_id: str) -> Status | None:
+        found = self.collection.find_one({"_id": ObjectId(execution_id)}, {"status": 1})
+        return Status(found["status"]) if found else None
+
+    def claim(self, execution_id: str, owner: str, lease_until: int, runner_info: Mapping[str, Any]) -> Document | None:
+        """Make ``owner`` the one that runs it: ``requested`` or ``scheduled`` becomes ``running``, attempt + 1."""
+        now = now_us()
+        return self.collection.find_one_and_update(
+            {"_id": ObjectId(execution_id), "status": {"$in": [str(status) for status in CLAIMABLE]}},
+            {
+                "$set": {
+                    "status": str(Status.RUNNING),
+                    "owner": owner,
+                    "lease_until": lease_until,
+                    "liveaction.runner_info": dict(runner_info),
+                },
+                "$inc": {"attempt": 1},
+                "$push": {
+                    "log": {
+                        "$each": [
+                            {"status": str(Status.SCHEDULED), "timestamp": now},
+                            {"status": str(Status.RUNNING), "timestamp": now},
+                        ]
+                    }
+                },
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def change(
+        self,
+        execution_id: str,
+        status: Status,
+        *,
+        attempt: int | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Document | None:
+        """Move to ``status`` if the table of statuses allows it from where it is, and, with ``attempt``, if that
+        attempt still owns it. A final status sets ``end_timestamp``."""
+        now = now_us()
+        condition: Document = {
+            "_id": ObjectId(execution_id),
+            "status": {"$in": [str(before) for before in may_become(status)]},
+        }
+        if attempt is not None:
+            condition["attempt"] = attempt
+        changes: Document = {**(fields or {}), "status": str(status)}
+        if status not in UNFINISHED:
+            changes["end_timestamp"] = now
+        return self.collection.find_one_and_update(
+            condition,
+            {"$set": changes, "$push": {"log": {"status": str(status), "timestamp": now}}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def renew_leases(self, owner: str, execution_ids: Iterable[str], lease_until: int) -> None:
+        """Extend the lease of what ``owner`` runs; those that it lost meanwhile are left alone."""
+        self.collection.update_many(
+            {
+                "_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]},
+                "owner": owner,
+                "status": {"$in": [str(status) for status in UNFINISHED]},
+            },
+            {"$set": {"lease_until": lease_until}},
+        )
+
+    def owned(self, execution_ids: Iterable[str]) -> list[Document]:
+        """Status, attempt, owner and cancel request of these executions, for the runner that holds them."""
+        return list(
+            self.collection.find(
+                {"_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]}},
+                {"status": 1, "attempt": 1, "owner": 1, "cancel": 1},
+            )
+        )
+
+    def unclaimed(self, before_us: int, limit: int) -> list[str]:
+        """Ids of executions accepted before ``before_us`` that no runner has claimed."""
+        found = self.collection.find(
+            {"status": str(Status.REQUESTED), "start_timestamp": {"$lt": before_us}}, {"_id": 1}
+        ).limit(limit)
+        return [str(document["_id"]) for document in found]
+
+    def expired(self, now: int, limit: int) -> list[Document]:
+        """Executions whose runner has not renewed its lease in time."""
+        held = [str(Status.RUNNING), str(Status.CANCELING), str(Status.SCHEDULED)]
+        return list(self.collection.find({"status": {"$in": held}, "lease_until": {"$lt": now}}).limit(limit))

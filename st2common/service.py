@@ -1,0 +1,126 @@
+"""The life of a daemon: start its services, tell that it is ready, wait for a signal, stop in order.
+
+A service is an object with ``start()``, ``stop(deadline)`` and ``health()``. The daemons and the standalone process are
+compositions of the same services.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+LOG = logging.getLogger(__name__)
+
+# How often a daemon tells that it lives, in seconds. The status command calls a daemon stuck after three misses.
+HEARTBEAT_INTERVAL = 2.0
+
+
+class Service(Protocol):
+    name: str
+
+    def start(self) -> None:
+        """Begin to work; returns when ready. Waiting for a database or broker is part of it, and normal."""
+
+    def stop(self, deadline: float) -> None:
+        """Take no new work, finish or hand over, at most ``deadline`` seconds by the monotonic clock."""
+
+    def health(self) -> str | None:
+        """None when well, else one sentence that says what is wrong."""
+
+
+class StatusFile:
+    """``<state_path>/services/<name>-<pid>.json``, rewritten at every heartbeat and removed at the end."""
+
+    def __init__(self, state_path: Path, name: str, listen: str | None = None) -> None:
+        self._path = state_path / "services" / f"{name}-{os.getpid()}.json"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._facts: dict[str, Any] = {
+            "name": name,
+            "pid": os.getpid(),
+            "started_at": time.time(),
+            "listen": listen,
+        }
+
+    def write(self, ready: bool, health: str | None) -> None:
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps({**self._facts, "ready": ready, "health": health}))
+        partial.replace(self._path)
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def notify_systemd(state: str) -> None:
+    """Send one line of systemd's notification protocol (sd_notify(3)); nothing where systemd did not start us."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.sendto(state.encode(), address)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets. The second signal ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(
+    name: str, services: Sequence[Service], state_path: Path, stop_timeout: float, listen: str | None = None
+) -> int:
+    """Run services until a signal comes; the exit code.
+
+    Started in the given order and stopped in the reverse one: what takes work in comes last and goes first.
+    """
+    status = StatusFile(state_path, name, listen)
+    with stop_signals() as stop:
+        status.write(ready=False, health="starting")
+        started: list[Service] = []
+        try:
+            for service in services:
+                service.start()
+                started.append(service)
+            LOG.info("%s is ready (pid %d)", name, os.getpid())
+            notify_systemd("READY=1")
+            while not stop.wait(HEARTBEAT_INTERVAL):
+                _beat(status, services)
+        finally:
+            notify_systemd("STOPPING=1")
+            _stop(started, stop_timeout)
+            status.remove()
+    return 0
+
+
+def _beat(status: StatusFile, services: Sequence[Service]) -> None:
+    problems = [problem for service in services if (problem := service.health())]
+    status.write(ready=True, health="; ".join(problems) or None)
+    notify_systemd("WATCHDOG=1")
+
+
+def _stop(started: list[Service], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    for service in reversed(started):
+        service.stop(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,23 @@
+"""Names of exchanges and queues. Exchanges are durable topics; work queues are durable quorum queues."""
+
+from __future__ import annotations
+
+from st2common.transport.port import WorkQueue
+
+#: Keys create, update, delete; body {v, execution}: the execution document as the API shows it.
+EXECUTION = "st2.execution"
+#: Key: the execution's id; body: see :mod:`st2common.output.doorbell`.
+EXECUTION_OUTPUT = "st2.execution.output"
+#: Key: the route; body {v, payload, trace_context}.
+ANNOUNCEMENT = "st2.announcement"
+#: Keys create, update, delete; body {v, alias}.
+ACTIONALIAS = "st2.actionalias"
+#: Key: the runner's id; body {v, execution_id}: somebody wants this execution to end.
+CANCEL = "st2.actionrunner.cancel"
+
+#: Body {v, execution_id}: an execution waits for a runner.
+EXECUTIONS_TO_RUN = WorkQueue("st2.actionrunner.work", "st2.actionrunner", "work")
+#: Body {v, trigger_instance_id}: an event waits for the rules.
+TRIGGER_INSTANCES = WorkQueue(
+    "st2.trigger_instances_dispatch.rules_engine", "st2.trigger_instances_dispatch", "trigger_instance"
+)
