@@ -105,6 +105,7 @@ def run(
                 started.append(service)
             LOG.info("%s is ready (pid %d)", name, os.getpid())
             notify_systemd("READY=1")
+            _beat(status, services)
             while not stop.wait(HEARTBEAT_INTERVAL):
                 _beat(status, services)
         finally:

@@ -45,7 +45,7 @@ class OutputLog(Protocol):
         """
 
     def read(self, execution_id: str, after: int) -> list[Chunk]:
-        """Chunks of both streams with ``seq`` following ``after`` without a hole; a page at most, ``[]`` at the tail."""
+        """Chunks of both streams with ``seq`` following ``after`` and no hole: a page at most, ``[]`` at the tail."""
 
     def read_stream(self, execution_id: str, stream: Stream, after: int) -> list[Chunk]:
         """Chunks of one stream with ``stream_seq`` following ``after`` without a hole; at most a page."""
