@@ -1,0 +1,22 @@
+"""Waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Seconds between two looks: short, so that a test ends as soon as its condition holds.
+_INTERVAL = 0.01
+
+
+def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+    """The first truthy value of ``condition``; fails with its last value when ``timeout`` seconds are over."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout} s the condition still gives {value!r}")
+        time.sleep(_INTERVAL)
+    return value
