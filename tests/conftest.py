@@ -1,0 +1,36 @@
+"""Fixtures for every test: real servers for the whole run, a fresh database or transport for each test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from st2common.models import connection
+from tests.servers import running_database, running_rabbitmq
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private RabbitMQ node. Everything that a test declares there stays: use names of your own."""
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker.url
+
+
+@pytest.fixture(scope="session")
+def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of MongoDB's protocol."""
+    with running_database(tmp_path_factory.mktemp("database")) as server:
+        yield server.uri
+
+
+@pytest.fixture
+def database(database_uri: str) -> Iterator[Database[dict[str, Any]]]:
+    """An empty database, connected for pymongo and mongoengine, and dropped afterwards."""
+    fresh = connection.connect(database_uri, f"test_{secrets.token_hex(6)}")
+    yield fresh
+    fresh.client.drop_database(fresh.name)
+    connection.disconnect()
