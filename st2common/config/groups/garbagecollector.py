@@ -1,0 +1,27 @@
+"""What is removed, and when; and the rules engine, which has nothing to set but its logging."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from st2common.config.groups.logfile import logging_file
+
+GROUPS: dict[str, list[cfg.Opt]] = {
+    "garbagecollector": [
+        cfg.IntOpt("collection_interval", default=600, min=1, help="Seconds between two looks for old data."),
+        cfg.FloatOpt("sleep_delay", default=2.0, min=0.0, help="Seconds to rest between two kinds of data."),
+        cfg.IntOpt(
+            "action_executions_ttl",
+            help="Days after which finished executions are removed with their output. 0 or not set: never. At least 1.",
+        ),
+        cfg.IntOpt(
+            "action_executions_output_ttl",
+            default=7,
+            help="Days after which the output of finished executions is removed. 0: only with them. At least 1.",
+        ),
+        logging_file("garbagecollector"),
+    ],
+    "rulesengine": [
+        logging_file("rulesengine"),
+    ],
+}

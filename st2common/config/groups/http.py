@@ -1,0 +1,32 @@
+"""The HTTP services: where they listen and what they let through."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from st2common.config.groups.logfile import logging_file
+
+GROUPS: dict[str, list[cfg.Opt]] = {
+    "api": [
+        cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which the API listens."),
+        cfg.PortOpt("port", default=9101, help="Port on which the API listens."),
+        cfg.ListOpt(
+            "allow_origin",
+            default=["http://127.0.0.1:3000"],
+            help="Origins of web pages that may call the API and the stream (CORS).",
+        ),
+        cfg.BoolOpt("mask_secrets", default=True, help="Replace secrets in answers and events by a mask."),
+        cfg.IntOpt("max_page_size", default=100, min=1, help="Largest page that a client may ask for."),
+        cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
+        logging_file("api"),
+    ],
+    "stream": [
+        cfg.HostAddressOpt("host", default="127.0.0.1", help="Address on which the event stream listens."),
+        cfg.PortOpt("port", default=9102, help="Port on which the event stream listens."),
+        cfg.IntOpt(
+            "heartbeat", default=25, min=1, help="Seconds between two signs of life on a connection without events."
+        ),
+        cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
+        logging_file("stream"),
+    ],
+}

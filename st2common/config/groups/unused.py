@@ -1,0 +1,162 @@
+"""Options of the StackStorm family that existing files carry and this platform does not use.
+
+They are known so that such files load without a warning and with the same check of types. An option moves from here to
+the module of its topic when something begins to read it.
+"""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from st2common.config.groups.logfile import logging_file
+
+GROUPS: dict[str, list[cfg.Opt]] = {
+    "action_sensor": [
+        cfg.BoolOpt("enable", default=True),
+        cfg.ListOpt("emit_when", default=["succeeded", "failed", "timeout", "canceled", "abandoned"]),
+    ],
+    "actionrunner": [
+        cfg.IntOpt("stream_output_buffer_size", default=-1),
+        cfg.IntOpt("workflows_pool_size", default=40),
+        cfg.BoolOpt("graceful_shutdown", default=True),
+        cfg.IntOpt("exit_still_active_check", default=300),
+        cfg.IntOpt("still_active_check_interval", default=2),
+        cfg.StrOpt("virtualenv_binary", default="/usr/bin/virtualenv"),
+        cfg.ListOpt("virtualenv_opts", default=["--system-site-packages"]),
+        cfg.ListOpt("pip_opts", default=[]),
+        cfg.StrOpt("python3_binary"),
+        cfg.StrOpt("python3_prefix"),
+    ],
+    "api": [
+        cfg.BoolOpt("auth_cookie_secure", default=True),
+        cfg.StrOpt("auth_cookie_same_site", default="lax", choices=["strict", "lax", "none", "unset"]),
+    ],
+    "auth": [
+        cfg.BoolOpt("enable", default=True),
+        cfg.HostAddressOpt("host", default="127.0.0.1"),
+        cfg.PortOpt("port", default=9100),
+        cfg.StrOpt("mode", default="standalone", choices=["standalone", "proxy"]),
+        cfg.StrOpt("backend", default="flat_file"),
+        cfg.StrOpt("backend_kwargs", secret=True),
+        cfg.IntOpt("token_ttl", default=86400),
+        cfg.IntOpt("service_token_ttl", default=86400),
+        cfg.StrOpt("api_url"),
+        cfg.BoolOpt("use_ssl", default=False),
+        cfg.StrOpt("cert", default="/etc/apache2/ssl/mycert.crt"),
+        cfg.StrOpt("key", default="/etc/apache2/ssl/mycert.key"),
+        cfg.BoolOpt("sso", default=False),
+        cfg.StrOpt("sso_backend", default="noop"),
+        cfg.StrOpt("sso_backend_kwargs", secret=True),
+        cfg.BoolOpt("debug", default=False),
+        logging_file("auth"),
+    ],
+    "content": [
+        cfg.StrOpt("pack_group", default="st2packs"),
+        cfg.ListOpt("index_url", default=["https://index.stackstorm.org/v1/index.json"]),
+        cfg.StrOpt("system_runners_base_path", default="/opt/stackstorm/runners"),
+        cfg.StrOpt("runners_base_paths"),
+    ],
+    "coordination": [
+        cfg.StrOpt("url", secret=True),
+        cfg.IntOpt("lock_timeout", default=60),
+        cfg.BoolOpt("service_registry", default=False),
+    ],
+    "database": [
+        cfg.IntOpt("connection_retry_max_delay_m", default=3),
+        cfg.IntOpt("connection_retry_backoff_max_s", default=10),
+        cfg.IntOpt("connection_retry_backoff_mul", default=1),
+        cfg.StrOpt("ssl_keyfile"),
+        cfg.StrOpt("ssl_certfile"),
+        cfg.StrOpt("ssl_cert_reqs"),
+        cfg.BoolOpt("ssl_match_hostname", default=True),
+    ],
+    "exporter": [cfg.StrOpt("dump_dir", default="/opt/stackstorm/exports/"), logging_file("exporter")],
+    "garbagecollector": [
+        cfg.IntOpt("trigger_instances_ttl"),
+        cfg.IntOpt("rule_enforcements_ttl"),
+        cfg.IntOpt("traces_ttl"),
+        cfg.IntOpt("tokens_ttl"),
+        cfg.IntOpt("workflow_executions_ttl"),
+        cfg.IntOpt("task_executions_ttl"),
+        cfg.BoolOpt("purge_inquiries", default=False),
+    ],
+    "keyvalue": [
+        cfg.BoolOpt("enable_encryption", default=True),
+        cfg.StrOpt("encryption_key_path", default=""),
+    ],
+    "log": [cfg.BoolOpt("redirect_stderr", default=False)],
+    "messaging": [
+        cfg.StrOpt("prefix", default="st2"),
+        cfg.StrOpt("compression"),
+        cfg.IntOpt("connection_retries", default=10),
+        cfg.IntOpt("connection_retry_wait", default=10000),
+    ],
+    "metrics": [
+        cfg.StrOpt("driver", default="noop"),
+        cfg.StrOpt("host", default="127.0.0.1"),
+        cfg.PortOpt("port", default=8125),
+        cfg.StrOpt("prefix"),
+        cfg.FloatOpt("sample_rate", default=1.0),
+    ],
+    "notifier": [logging_file("notifier")],
+    "rbac": [
+        cfg.BoolOpt("enable", default=False),
+        cfg.StrOpt("backend", default="noop"),
+        cfg.BoolOpt("sync_remote_groups", default=False),
+        cfg.BoolOpt("permission_isolation", default=False),
+    ],
+    "resultstracker": [
+        cfg.FloatOpt("query_interval", default=5.0),
+        cfg.FloatOpt("empty_q_sleep_time", default=1.0),
+        cfg.FloatOpt("no_workers_sleep_time", default=1.0),
+        cfg.IntOpt("thread_pool_size", default=10),
+        logging_file("resultstracker"),
+    ],
+    "scheduler": [
+        cfg.IntOpt("pool_size", default=10),
+        cfg.FloatOpt("sleep_interval", default=0.1),
+        cfg.FloatOpt("gc_interval", default=10.0),
+        cfg.IntOpt("retry_max_attempt", default=10),
+        cfg.IntOpt("retry_wait_msec", default=3000),
+        cfg.FloatOpt("execution_scheduling_timeout_threshold_min", default=1.0),
+        logging_file("scheduler"),
+    ],
+    "schema": [
+        cfg.IntOpt("version", default=4),
+        cfg.StrOpt("draft", default="http://json-schema.org/draft-04/schema#"),
+    ],
+    "sensorcontainer": [
+        cfg.StrOpt("sensor_node_name", default="sensornode1"),
+        cfg.DictOpt("partition_provider", default={"name": "default"}),
+        cfg.BoolOpt("single_sensor_mode", default=False),
+        logging_file("sensorcontainer"),
+    ],
+    "syslog": [
+        cfg.StrOpt("host", default="127.0.0.1"),
+        cfg.PortOpt("port", default=514),
+        cfg.StrOpt("facility", default="local7"),
+        cfg.StrOpt("protocol", default="udp"),
+    ],
+    "system": [
+        cfg.BoolOpt("validate_trigger_parameters", default=True),
+        cfg.BoolOpt("validate_trigger_payload", default=True),
+    ],
+    "timer": [
+        cfg.BoolOpt("enable"),
+        cfg.StrOpt("local_timezone"),
+        cfg.StrOpt("logging"),
+    ],
+    "timersengine": [
+        cfg.BoolOpt("enable", default=True),
+        cfg.StrOpt("local_timezone", default="America/Los_Angeles"),
+        logging_file("timersengine"),
+    ],
+    "webui": [cfg.StrOpt("webui_base_url")],
+    "workflow_engine": [
+        cfg.IntOpt("gc_max_idle_sec", default=0),
+        cfg.IntOpt("retry_max_jitter_msec", default=1000),
+        cfg.IntOpt("retry_stop_max_msec", default=60000),
+        cfg.IntOpt("retry_wait_fixed_msec", default=1000),
+        logging_file("workflowengine"),
+    ],
+}
