@@ -44,8 +44,16 @@ class Chunk:
     runs: tuple[Run, ...]
     #: The attempt of the execution that wrote this: the fencing token.
     attempt: int
-    #: The writer's source position up to which the log is complete once this chunk is stored: where a restart resumes.
-    resume_at: int = 0
+    #: Newlines of the stream before this chunk.
+    line: int = 0
+    #: Bytes of the stream as the child wrote them, before masking, that this chunk and those before it stand for.
+    source: int = 0
+    #: How many bytes after ``source`` an open match of the masker has replaced already; see :mod:`.masking`.
+    covered: int = 0
+    #: Secrets replaced in the stream up to the end of this chunk.
+    masked: int = 0
+    #: The stream's last byte, up to here, is no newline: a line goes on in the next chunk.
+    unfinished: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -56,6 +64,7 @@ class Chunk:
             "data": binascii.b2a_base64(self.data, newline=False).decode("ascii"),
             "runs": [[run.length, run.time_us] for run in self.runs],
             "attempt": self.attempt,
+            "line": self.line,
         }
 
     @classmethod
@@ -69,6 +78,7 @@ class Chunk:
             data=binascii.a2b_base64(wire["data"]),
             runs=tuple(Run(length, time_us) for length, time_us in wire["runs"]),
             attempt=wire["attempt"],
+            line=wire["line"],
         )
 
 

@@ -1,0 +1,83 @@
+"""The output log in memory: for unit tests and simulations."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+
+from st2common.errors import Fenced
+from st2common.output.chunk import Chunk, End, Stream
+from st2common.output.log import PAGE_CHUNKS, Position, StreamPosition
+
+
+class MemoryOutputLog:
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._chunks: dict[str, list[Chunk]] = defaultdict(list)
+        self._ends: dict[str, End] = {}
+        #: The latest attempt that took a log over.
+        self._attempts: dict[str, int] = defaultdict(int)
+
+    def append(self, chunks: Sequence[Chunk]) -> None:
+        with self._lock:
+            for chunk in chunks:
+                self._insert(chunk)
+
+    def _insert(self, chunk: Chunk) -> None:
+        log = self._chunks[chunk.execution_id]
+        if chunk.seq <= len(log):
+            if log[chunk.seq - 1].attempt != chunk.attempt:
+                raise Fenced
+            return
+        if chunk.attempt < self._attempts[chunk.execution_id]:
+            raise Fenced
+        log.append(chunk)
+
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
+        with self._lock:
+            self.append(chunks)
+            if self._ends.setdefault(end.execution_id, end).attempt != end.attempt:
+                raise Fenced
+
+    def read(self, execution_id: str, after: int) -> list[Chunk]:
+        with self._lock:
+            return self._chunks[execution_id][after : after + PAGE_CHUNKS]
+
+    def read_stream(self, execution_id: str, stream: Stream, after: int) -> list[Chunk]:
+        return self._stream(execution_id, stream)[after : after + PAGE_CHUNKS]
+
+    def _stream(self, execution_id: str, stream: Stream) -> list[Chunk]:
+        with self._lock:
+            return [chunk for chunk in self._chunks[execution_id] if chunk.stream is stream]
+
+    def last(self, execution_id: str, stream: Stream) -> Chunk | None:
+        chunks = self._stream(execution_id, stream)
+        return chunks[-1] if chunks else None
+
+    def end(self, execution_id: str) -> End | None:
+        with self._lock:
+            return self._ends.get(execution_id)
+
+    def resume(self, execution_id: str) -> Position:
+        with self._lock:
+            return Position(
+                seq=len(self._chunks[execution_id]),
+                stdout=StreamPosition.after(self.last(execution_id, Stream.STDOUT)),
+                stderr=StreamPosition.after(self.last(execution_id, Stream.STDERR)),
+            )
+
+    def take_over(self, execution_id: str, attempt: int) -> Position:
+        with self._lock:
+            if attempt < self._attempts[execution_id]:
+                raise Fenced
+            self._attempts[execution_id] = attempt
+            return self.resume(execution_id)
+
+    def delete(self, execution_ids: Sequence[str]) -> int:
+        with self._lock:
+            removed = 0
+            for execution_id in execution_ids:
+                removed += len(self._chunks.pop(execution_id, []))
+                removed += self._ends.pop(execution_id, None) is not None
+            return removed

@@ -1,0 +1,276 @@
+"""The output log in MongoDB: one document per chunk, in the collection of its stream.
+
+A chunk's document has the fields of :class:`~st2common.output.chunk.Chunk`, ``runs`` flattened to
+``[length, time, length, time, ...]``. The end record lies in stdout's collection under the execution's own ``_id``, so
+that there is at most one and it is found without an index. Numbers are dense, so readers ask for bounded ranges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bson import Binary, ObjectId
+from pymongo import ASCENDING, IndexModel
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+
+from st2common.errors import Fenced
+from st2common.models.connection import Document
+from st2common.output.chunk import Chunk, End, Run, Stream
+from st2common.output.log import MAX_BATCH, PAGE_CHUNKS, LogUnavailable, Position, StreamPosition
+
+STDOUT_COLLECTION = "action_execution_stdout_output_d_b"
+STDERR_COLLECTION = "action_execution_stderr_output_d_b"
+
+INDEXES = [
+    IndexModel([("execution_id", ASCENDING), ("stream_seq", ASCENDING)], name="execution_stream_seq", unique=True),
+    IndexModel([("execution_id", ASCENDING), ("seq", ASCENDING)], name="execution_seq", unique=True),
+]
+
+_DUPLICATE_KEY = 11000
+
+
+@contextlib.contextmanager
+def _available() -> Iterator[None]:
+    """Turn the driver's errors into the port's."""
+    try:
+        yield
+    except (BulkWriteError, DuplicateKeyError):
+        raise
+    except PyMongoError as error:
+        raise LogUnavailable(str(error)) from error
+
+
+class MongoOutputLog:
+    def __init__(self, database: Database[Document]) -> None:
+        self._collections: dict[Stream, Collection[Document]] = {
+            Stream.STDOUT: database[STDOUT_COLLECTION],
+            Stream.STDERR: database[STDERR_COLLECTION],
+        }
+
+    def ensure_indexes(self) -> None:
+        for collection in self._collections.values():
+            collection.create_indexes(INDEXES)
+
+    def append(self, chunks: Sequence[Chunk]) -> None:
+        for stream in Stream:
+            self._insert(stream, [_document(chunk) for chunk in chunks if chunk.stream is stream])
+
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
+        # The record must not be there before the last chunks, and goes out in one write with stdout's.
+        record = {"_id": ObjectId(end.execution_id), "execution_id": end.execution_id, "stream_seq": 0, **end.to_wire()}
+        self._insert(Stream.STDERR, [_document(chunk) for chunk in chunks if chunk.stream is Stream.STDERR])
+        self._insert(Stream.STDOUT, [*(_document(c) for c in chunks if c.stream is Stream.STDOUT), record])
+
+    def read(self, execution_id: str, after: int) -> list[Chunk]:
+        found = [chunk for stream in Stream for chunk in self._find(stream, execution_id, {"seq": _page(after)})]
+        return _dense(found, after, lambda chunk: chunk.seq)
+
+    def read_stream(self, execution_id: str, stream: Stream, after: int) -> list[Chunk]:
+        found = self._find(stream, execution_id, {"stream_seq": _page(after)})
+        return _dense(found, after, lambda chunk: chunk.stream_seq)
+
+    def last(self, execution_id: str, stream: Stream) -> Chunk | None:
+        # Sorting by the newest would be one query, but a server may read the whole log for it. The numbers are dense:
+        # double until there is nothing, then halve.
+        def has(number: int) -> bool:
+            wanted = {"execution_id": execution_id, "stream_seq": number}
+            return self._collections[stream].find_one(wanted, {"_id": 1}) is not None
+
+        with _available():
+            high = 1
+            while has(high):
+                high *= 2
+            low = high // 2
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if has(middle) else (low, middle)
+        return self.read_stream(execution_id, stream, low - 1)[0] if low else None
+
+    def end(self, execution_id: str) -> End | None:
+        with _available():
+            record = self._collections[Stream.STDOUT].find_one({"_id": ObjectId(execution_id)})
+        return End.from_wire(execution_id, record) if record else None
+
+    def resume(self, execution_id: str) -> Position:
+        lasts = {stream: self.last(execution_id, stream) for stream in Stream}
+        lower = min(Stream, key=lambda stream: _seq(lasts[stream]))
+        top = max(_seq(last) for last in lasts.values())
+        lasts[lower] = self._fill(execution_id, lower, lasts[lower], self._holes(execution_id, top))
+        return _position(lasts)
+
+    def take_over(self, execution_id: str, attempt: int) -> Position:
+        # The fences come first and get their place in the order afterwards, when no earlier attempt can add anything:
+        # until then their seq is negative, where no reader looks.
+        lasts = {stream: self._fence(execution_id, stream, attempt) for stream in Stream}
+        before: dict[Stream, Chunk | None] = dict(lasts)
+        for stream, fence in lasts.items():
+            if fence.seq < 0:
+                earlier = self.read_stream(execution_id, stream, fence.stream_seq - 2) if fence.stream_seq > 1 else []
+                before[stream] = earlier[0] if earlier else None
+        lower, upper = sorted(Stream, key=lambda stream: _seq(before[stream]))
+        top = _seq(before[upper])
+        numbers = self._holes(execution_id, top)
+        if lasts[lower].seq < 0:
+            number = numbers.pop(0) if numbers else (top := top + 1)
+            lasts[lower] = self._renumber(lasts[lower], number)
+        self._fill(execution_id, lower, lasts[lower], numbers)
+        if lasts[upper].seq < 0:
+            self._renumber(lasts[upper], top + 1)
+        return _position({stream: self.last(execution_id, stream) for stream in Stream})
+
+    def delete(self, execution_ids: Sequence[str]) -> int:
+        with _available():
+            return sum(
+                collection.delete_many({"execution_id": {"$in": list(execution_ids)}}).deleted_count
+                for collection in self._collections.values()
+            )
+
+    def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
+        with _available():
+            found = self._collections[stream].find({"execution_id": execution_id, **numbers})
+            return [_chunk(stream, document) for document in found if document["stream_seq"]]
+
+    def _insert(self, stream: Stream, documents: list[Document]) -> None:
+        while documents:
+            try:
+                with _available():
+                    self._collections[stream].insert_many(documents, ordered=True)
+                return
+            except BulkWriteError as error:
+                failure = error.details["writeErrors"][0]
+                if failure["code"] != _DUPLICATE_KEY:
+                    raise LogUnavailable(str(failure["errmsg"])) from error
+                self._must_be_ours(stream, documents[failure["index"]])
+                documents = documents[failure["index"] + 1 :]
+
+    def _must_be_ours(self, stream: Stream, document: Document) -> None:
+        """A number that is in use is an acknowledgement if the same attempt used it: the answer had been lost."""
+        place = {"execution_id": document["execution_id"], "stream_seq": document["stream_seq"]}
+        with _available():
+            found = self._collections[stream].find_one(place, {"attempt": 1})
+        if not found or found["attempt"] != document["attempt"]:
+            raise Fenced
+
+    def _holes(self, execution_id: str, top: int) -> list[int]:
+        """Numbers up to ``top`` that a half-done append left out. It wrote at most MAX_BATCH chunks."""
+        recent = {"execution_id": execution_id, "seq": {"$gt": top - MAX_BATCH, "$lte": top}}
+        with _available():
+            used = {
+                document["seq"]
+                for collection in self._collections.values()
+                for document in collection.find(recent, {"seq": 1})
+            }
+        return [number for number in range(max(1, top - MAX_BATCH + 1), top) if number not in used]
+
+    def _fill(self, execution_id: str, stream: Stream, last: Chunk | None, numbers: list[int]) -> Chunk | None:
+        """Give each of ``numbers`` an empty chunk at the end of ``stream``; the stream's last chunk then.
+
+        The stream is the one that the append had not finished, so that ``seq`` still grows with ``stream_seq``.
+        """
+        for number in numbers:
+            last = _empty(execution_id, stream, last, number, last.attempt if last else 1)
+            self._insert(stream, [_document(last)])
+        return last
+
+    def _fence(self, execution_id: str, stream: Stream, attempt: int) -> Chunk:
+        """The fence of ``attempt``, or what it has written behind it."""
+        while True:
+            last = self.last(execution_id, stream)
+            if last and last.attempt == attempt:
+                return last
+            if last and last.attempt > attempt:
+                raise Fenced
+            fence = _empty(execution_id, stream, last, -attempt, attempt)
+            with contextlib.suppress(Fenced):  # the earlier attempt wrote one more chunk meanwhile: look again
+                self._insert(stream, [_document(fence)])
+                return fence
+
+    def _renumber(self, fence: Chunk, seq: int) -> Chunk:
+        place = {"execution_id": fence.execution_id, "stream_seq": fence.stream_seq}
+        with _available():
+            self._collections[fence.stream].update_one(place, {"$set": {"seq": seq}})
+        return replace(fence, seq=seq)
+
+
+def _page(after: int) -> Document:
+    return {"$gt": after, "$lte": after + PAGE_CHUNKS}
+
+
+def _seq(chunk: Chunk | None) -> int:
+    return chunk.seq if chunk else 0
+
+
+def _position(lasts: Mapping[Stream, Chunk | None]) -> Position:
+    return Position(
+        seq=max(_seq(last) for last in lasts.values()),
+        stdout=StreamPosition.after(lasts[Stream.STDOUT]),
+        stderr=StreamPosition.after(lasts[Stream.STDERR]),
+    )
+
+
+def _dense(chunks: list[Chunk], after: int, number: Callable[[Chunk], int]) -> list[Chunk]:
+    """In order, up to the first hole: what lies behind one is not for readers yet."""
+    chunks.sort(key=number)
+    return [chunk for expected, chunk in enumerate(chunks, after + 1) if number(chunk) == expected]
+
+
+def _empty(execution_id: str, stream: Stream, last: Chunk | None, seq: int, attempt: int) -> Chunk:
+    """A chunk without bytes behind ``last``."""
+    position = StreamPosition.after(last)
+    return Chunk(
+        execution_id=execution_id,
+        stream=stream,
+        stream_seq=position.chunks + 1,
+        seq=seq,
+        offset=position.bytes,
+        data=b"",
+        runs=(),
+        attempt=attempt,
+        line=position.lines,
+        source=position.source,
+        covered=position.covered,
+        masked=position.masked,
+        unfinished=position.unfinished,
+    )
+
+
+def _document(chunk: Chunk) -> Document:
+    return {
+        "_id": ObjectId(),
+        "execution_id": chunk.execution_id,
+        "stream_seq": chunk.stream_seq,
+        "seq": chunk.seq,
+        "offset": chunk.offset,
+        "data": Binary(chunk.data),
+        "runs": [number for run in chunk.runs for number in (run.length, run.time_us)],
+        "attempt": chunk.attempt,
+        "line": chunk.line,
+        "source": chunk.source,
+        "covered": chunk.covered,
+        "masked": chunk.masked,
+        "unfinished": chunk.unfinished,
+    }
+
+
+def _chunk(stream: Stream, document: Mapping[str, Any]) -> Chunk:
+    numbers = document["runs"]
+    return Chunk(
+        execution_id=document["execution_id"],
+        stream=stream,
+        stream_seq=document["stream_seq"],
+        seq=document["seq"],
+        offset=document["offset"],
+        data=document["data"],
+        runs=tuple(Run(length, time_us) for length, time_us in zip(numbers[::2], numbers[1::2], strict=True)),
+        attempt=document["attempt"],
+        line=document["line"],
+        source=document["source"],
+        covered=document["covered"],
+        masked=document["masked"],
+        unfinished=document["unfinished"],
+    )

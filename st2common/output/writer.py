@@ -1,0 +1,214 @@
+"""The one writer of an execution's log: cuts lines, masks, numbers, stores, then rings the doorbell.
+
+Group commit without a timer: the caller reads what its source holds, calls :meth:`Writer.write`, and reads again. While
+a write is in flight the source piles up, and the next write takes all of it. A quiet action has the latency of one
+write; a loud one gets large batches by itself; memory is bounded by what the caller reads at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from st2common.clock import now_us
+from st2common.output.chunk import Chunk, End, Run, Stream, StreamTotal
+from st2common.output.doorbell import Doorbell
+from st2common.output.lines import LineCutter, Piece
+from st2common.output.log import MAX_BATCH, LogUnavailable, OutputLog, Position, StreamPosition
+from st2common.output.masking import Masker
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two tries while the database is away. Jittered, so that many writers do not come back at once.
+_RETRY_FIRST = 0.05
+_RETRY_MAX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Bytes that a child wrote to one of its streams, as they were read from it."""
+
+    stream: Stream
+    data: bytes
+    time_us: int
+
+
+class _StreamWriter:
+    """The state of one stream: what is cut but not complete, what the masker holds, what the log has."""
+
+    def __init__(self, stream: Stream, position: StreamPosition, needles: list[bytes]) -> None:
+        self.stream = stream
+        self.lines = LineCutter()
+        self.masker = Masker(needles, position.covered)
+        self.chunks = position.chunks
+        self.bytes = position.bytes
+        self.newlines = position.lines
+        self.fed = position.source
+        self.unfinished = position.unfinished
+        self._masked_before = position.masked
+        #: Bytes of the source that the log holds already and that are to be skipped.
+        self.skip = position.source
+
+    def chunk(self, piece: Piece, execution_id: str, seq: int, attempt: int, close: bool = False) -> Chunk | None:
+        """The next chunk, or None where the masker holds all of it back."""
+        data, runs = piece
+        masked, times = self._mask(data, runs, close)
+        self.fed += len(data)
+        if not masked:
+            return None
+        self.chunks += 1
+        self.unfinished = not masked.endswith(b"\n")
+        chunk = Chunk(
+            execution_id=execution_id,
+            stream=self.stream,
+            stream_seq=self.chunks,
+            seq=seq,
+            offset=self.bytes,
+            data=masked,
+            runs=times,
+            attempt=attempt,
+            line=self.newlines,
+            source=self.fed - self.masker.held,
+            covered=self.masker.covered,
+            masked=self.masked,
+            unfinished=self.unfinished,
+        )
+        self.bytes += len(masked)
+        self.newlines += masked.count(b"\n")
+        return chunk
+
+    def _mask(self, data: bytes, runs: list[Run], close: bool) -> tuple[bytes, tuple[Run, ...]]:
+        parts: list[bytes] = []
+        times: list[Run] = []
+        start = 0
+        for run in runs:
+            part = self.masker.feed(data[start : start + run.length])
+            start += run.length
+            if part:
+                parts.append(part)
+                times.append(Run(len(part), run.time_us))
+        if close and (rest := self.masker.close()):
+            parts.append(rest)
+            times.append(Run(len(rest), runs[-1].time_us if runs else now_us()))
+        return b"".join(parts), tuple(times)
+
+    @property
+    def masked(self) -> int:
+        return self._masked_before + self.masker.count
+
+    def total(self) -> StreamTotal:
+        return StreamTotal(self.chunks, self.bytes, self.newlines + int(self.unfinished))
+
+
+class Writer:
+    """Not thread-safe: one thread owns a log's writer."""
+
+    def __init__(
+        self,
+        log: OutputLog,
+        doorbell: Doorbell,
+        execution_id: str,
+        attempt: int,
+        position: Position,
+        needles: list[bytes],
+        on_chunk: Callable[[Chunk], None] | None = None,
+    ) -> None:
+        """``on_chunk`` is called for each chunk once it is durable."""
+        self._log = log
+        self._doorbell = doorbell
+        self._execution_id = execution_id
+        self._attempt = attempt
+        self._seq = position.seq
+        self._streams = {stream: _StreamWriter(stream, position.of(stream), needles) for stream in Stream}
+        self._on_chunk = on_chunk
+
+    @property
+    def pending(self) -> int:
+        """Bytes of unfinished lines that wait for their rest."""
+        return sum(len(state.lines) for state in self._streams.values())
+
+    def write(self, arrivals: Iterable[Arrival]) -> None:
+        """Take what arrived; when this returns, its complete lines are durable and the doorbell has rung.
+
+        Waits for as long as the database is away.
+
+        Raises:
+            Fenced: another attempt owns the log.
+        """
+        batch: list[Chunk] = []
+        for arrival in arrivals:
+            state = self._streams[arrival.stream]
+            data = arrival.data
+            if state.skip:
+                skipped = min(state.skip, len(data))
+                state.skip -= skipped
+                data = data[skipped:]
+            state.lines.feed(data, arrival.time_us)
+            self._number(state, state.lines.take(), batch)
+            if len(batch) >= MAX_BATCH // 2:
+                self._store(batch)
+                batch = []
+        self._store(batch)
+
+    def flush(self) -> None:
+        """Store the unfinished lines too: a prompt or a progress bar has been idle for long enough."""
+        batch: list[Chunk] = []
+        for state in self._streams.values():
+            self._number(state, state.lines.flush(), batch)
+        self._store(batch)
+
+    def finish(self, status: str, exit_code: int | None) -> End:
+        """Store what is left, then the end record: in one write where it can be."""
+        batch: list[Chunk] = []
+        for state in self._streams.values():
+            self._number(state, state.lines.flush(end=True), batch)
+            last = state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True)
+            self._append(last, batch)
+        end = End(
+            execution_id=self._execution_id,
+            seq=self._seq + 1,
+            attempt=self._attempt,
+            status=status,
+            exit_code=exit_code,
+            time_us=now_us(),
+            stdout=self._streams[Stream.STDOUT].total(),
+            stderr=self._streams[Stream.STDERR].total(),
+            masked=sum(state.masked for state in self._streams.values()),
+        )
+        self._until_stored(lambda: self._log.finish(end, batch))
+        self._announce(batch, end)
+        return end
+
+    def _number(self, state: _StreamWriter, pieces: list[Piece], batch: list[Chunk]) -> None:
+        for piece in pieces:
+            self._append(state.chunk(piece, self._execution_id, self._seq + 1, self._attempt), batch)
+
+    def _append(self, chunk: Chunk | None, batch: list[Chunk]) -> None:
+        if chunk:
+            self._seq += 1
+            batch.append(chunk)
+
+    def _store(self, batch: list[Chunk]) -> None:
+        if batch:
+            self._until_stored(lambda: self._log.append(batch))
+            self._announce(batch, None)
+
+    def _announce(self, batch: list[Chunk], end: End | None) -> None:
+        self._doorbell.ring(self._execution_id, batch, end)
+        if self._on_chunk:
+            for chunk in batch:
+                self._on_chunk(chunk)
+
+    def _until_stored(self, store: Callable[[], None]) -> None:
+        """Repeat ``store`` until the database takes it. Both verbs of the log may be repeated."""
+        delay = _RETRY_FIRST
+        while True:
+            try:
+                return store()
+            except LogUnavailable as error:
+                LOG.warning("Output of execution %s waits for the database: %s", self._execution_id, error)
+                time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                delay = min(delay * 2, _RETRY_MAX)
