@@ -20,7 +20,11 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("ssl_certfile", help="The client's certificate."),
         cfg.StrOpt(
             "ssl_cert_reqs",
-            choices=["none", "optional", "required"],
+            choices=[
+                ("none", "not checked"),
+                ("optional", "checked if there is one"),
+                ("required", "checked, and there must be one"),
+            ],
             help="Whether the broker's certificate is checked; it is when a file of authorities is given.",
         ),
         cfg.StrOpt("ssl_ca_certs", help="Certificates of the authorities that may vouch for the broker."),

@@ -1,0 +1,85 @@
+"""The clients of the database and the broker that a configuration asks for. Made after a fork, never before."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Any
+
+from oslo_config import cfg
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+
+from st2common.errors import ConfigError
+from st2common.models import connection
+from st2common.models.connection import Document
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two attempts to reach the database: the longest, and the first.
+_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE = 0.2
+
+# What a server of MongoDB's protocol answers to wrong credentials: Unauthorized, AuthenticationFailed.
+_REFUSED = (13, 18)
+
+
+def connect_database(config: cfg.ConfigOpts) -> Database[Document]:
+    """Connect and wait, for ever, until the database answers.
+
+    Raises:
+        ConfigError: the database refuses the credentials, or the options contradict each other.
+    """
+    settings = config.database
+    try:
+        database = connection.connect(
+            _uri(settings), settings.db_name, settings.connection_timeout, **_driver_options(settings)
+        )
+    except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
+        raise ConfigError(f"[database] {error}") from error
+    _wait_for(database)
+    return database
+
+
+def _wait_for(database: Database[Document]) -> None:
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            database.command("ping")
+        except OperationFailure as error:
+            if error.code in _REFUSED:
+                raise ConfigError("[database] the database refuses username and password") from error
+            LOG.warning("The database is not ready: %s", error)
+        except PyMongoError as error:
+            LOG.warning("Waiting for the database: %s", error)
+        else:
+            return
+        # Jitter: daemons that lost the database together do not come back in step.
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _uri(settings: Any) -> str:
+    if settings.host.startswith(("mongodb://", "mongodb+srv://")):
+        return str(settings.host)
+    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+    return f"mongodb://{host}:{settings.port}"
+
+
+def _driver_options(settings: Any) -> dict[str, Any]:
+    """Only what is set: an option that is given overrides what a URI says."""
+    wanted = {
+        "username": settings.username,
+        "password": settings.password,
+        "authMechanism": settings.authentication_mechanism,
+        "compressors": settings.compressors or None,
+        "zlibCompressionLevel": settings.zlib_compression_level,
+        "tls": settings.tls or None,
+        "tlsCertificateKeyFile": settings.tls_certificate_key_file,
+        "tlsCertificateKeyFilePassword": settings.tls_certificate_key_file_password,
+        "tlsCAFile": settings.tls_ca_file,
+        "tlsAllowInvalidCertificates": settings.tls_allow_invalid_certificates or None,
+        "tlsAllowInvalidHostnames": settings.tls_allow_invalid_hostnames or None,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -1,0 +1,81 @@
+"""Logging of a process: to stderr, unless the service's own logging file exists."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import logging.handlers
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+from st2common.errors import ConfigError
+from st2common.logging.formatters import ConsoleLogFormatter
+
+FORMAT = "%(asctime)s %(threadName)s %(levelname)s %(module)s [-] %(message)s"
+
+# Above CRITICAL: what happened and who did it. Logging files of the StackStorm family name this level.
+AUDIT = logging.CRITICAL + 10
+logging.addLevelName(AUDIT, "AUDIT")
+
+# Libraries whose INFO is about every connection and request.
+_CHATTY = ("amqp", "kombu", "paramiko", "pymongo", "urllib3")
+
+
+class FormatNamedFileHandler(logging.handlers.WatchedFileHandler):
+    """A file whose name may hold ``{pid}`` and ``{timestamp}``; opened again when somebody moved it away (rotation)."""
+
+    def __init__(self, filename: str, mode: str = "a", encoding: str | None = "utf-8", delay: bool = False) -> None:
+        super().__init__(filename.format(pid=os.getpid(), timestamp=int(time.time())), mode, encoding, delay)
+
+
+class _Excluding(logging.Filter):
+    """Drops records of some loggers and of all below them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = tuple(names)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not any(record.name == name or record.name.startswith(f"{name}.") for name in self._names)
+
+
+def configure(group: str, config: cfg.ConfigOpts) -> None:
+    """Set up logging for the daemon whose options are in ``group``.
+
+    Raises:
+        ConfigError: the service's logging file is there and is not valid.
+    """
+    path = Path(config[group].logging)
+    if path.is_file():
+        _configure_from(path)
+    else:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
+        for chatty in _CHATTY:
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        _escape_in(handler)
+        handler.addFilter(_Excluding(config.log.excludes))
+    if config.system.debug:
+        logging.getLogger().setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+
+
+def _configure_from(path: Path) -> None:
+    try:
+        logging.config.fileConfig(path, disable_existing_loggers=False)
+    # What a wrong file raises depends on what is wrong in it: a name, a section, an argument of a handler.
+    except Exception as error:
+        raise ConfigError(f"{path}: not a valid logging file: {' '.join(str(error).split())}") from error
+
+
+def _escape_in(handler: logging.Handler) -> None:
+    """Give the handler a formatter that escapes, with the layout it has; one of another class knows what it does."""
+    plain = handler.formatter
+    if plain is None or type(plain) is logging.Formatter:
+        layout, dates = (plain._fmt, plain.datefmt) if plain else (FORMAT, None)
+        handler.setFormatter(ConsoleLogFormatter(layout, dates))

@@ -1,0 +1,1 @@
+"""What logging files of the StackStorm family name: see :mod:`st2common.logging.formatters`."""
