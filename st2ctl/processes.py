@@ -1,4 +1,4 @@
-"""Processes by identity: a pid alone may belong to somebody else by the time it is used, so its start time goes with it."""
+"""Processes by identity: a pid may be somebody else's by the time it is used, so its start time goes with it."""
 
 from __future__ import annotations
 

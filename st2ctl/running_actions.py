@@ -1,0 +1,58 @@
+"""The actions that run on this host, as the keepers' run directories show them."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from st2ctl.installation import Installation
+
+_LOOK_INTERVAL = 0.1
+# Seconds that the API may take to answer a cancellation.
+_CANCEL_TIMEOUT = 10.0
+
+
+def ids(state_path: Path) -> set[str]:
+    """The ids of executions that have a child here: directories ``runner/<slot>/runs/<execution id>.<attempt>``."""
+    return {run.name.partition(".")[0] for run in (state_path / "runner").glob("*/runs/*.*")}
+
+
+def wait(state_path: Path, timeout: float, tell: Callable[[str], None]) -> None:
+    """Wait until no action runs here, at most ``timeout`` seconds."""
+    running = ids(state_path)
+    if not running:
+        return
+    tell(f"Waiting up to {timeout:.0f} s for {_count(running)}")
+    deadline = time.monotonic() + timeout
+    while (running := ids(state_path)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_INTERVAL)
+    if running:
+        tell(f"{_count(running)} of this host go on, and are picked up at the next start: {', '.join(sorted(running))}")
+
+
+def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
+    """Ask the API to cancel what runs here."""
+    for execution_id in sorted(ids(installation.state_path)):
+        request = urllib.request.Request(f"{installation.api_url}/v1/executions/{execution_id}", method="DELETE")  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=_CANCEL_TIMEOUT):  # noqa: S310
+                tell(f"Cancelled {execution_id}")
+        except urllib.error.HTTPError as error:
+            tell(f"Could not cancel {execution_id}: {_faultstring(error)}")
+        except OSError as error:
+            tell(f"Could not cancel {execution_id}: the API at {installation.api_url} does not answer ({error})")
+
+
+def _faultstring(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["faultstring"])
+    except (ValueError, KeyError, TypeError):
+        return str(error)
+
+
+def _count(running: set[str]) -> str:
+    return "1 running action" if len(running) == 1 else f"{len(running)} running actions"
