@@ -1,0 +1,46 @@
+"""One log line when a request arrives and one when its answer starts, tied by the request's id."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Any
+
+from flask import Request, Response, g
+
+LOG = logging.getLogger(__name__)
+
+MASK = "********"
+#: Query parameters that carry credentials.
+SECRET_PARAMETERS = frozenset({"x-auth-token", "st2-api-key"})
+
+# Clients choose their request id; what they choose ends in our log and headers.
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def begin(request: Request) -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    g.request_started = time.monotonic()
+    if LOG.isEnabledFor(logging.INFO):
+        path = _printable(request.environ.get("st2.path", request.path))
+        LOG.info("%s - %s %s with query=%s", g.request_id, request.method, path, _query(request))
+
+
+def finish(response: Response) -> None:
+    """Streams have no length yet: the line says ``-``."""
+    response.headers["X-Request-ID"] = g.request_id
+    elapsed_ms = (time.monotonic() - g.request_started) * 1000
+    length = response.headers.get("Content-Length", "-")
+    LOG.info("%s - %d %s %.3fms", g.request_id, response.status_code, length, elapsed_ms)
+
+
+def _query(request: Request) -> dict[str, Any]:
+    # The repr of the dict escapes control characters, so a query cannot forge log lines.
+    return {name: MASK if name.lower() in SECRET_PARAMETERS else values[-1] for name, values in request.args.lists()}
+
+
+def _printable(path: str) -> str:
+    return path.encode("unicode_escape").decode("ascii")

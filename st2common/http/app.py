@@ -1,0 +1,105 @@
+"""The Flask application that every HTTP service is made from: the rules that hold on each of its paths.
+
+Errors are ``{"faultstring": ...}`` whatever happened, requests have an id, browsers get the cross-origin headers, and
+a path is found with any of the service's prefixes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bson.errors import InvalidDocument
+from flask import Flask, Response, request
+from pymongo.errors import ConnectionFailure
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NoSuchRoute
+
+from st2common.errors import ConflictError, NotFound, St2Error, TransportError, ValidationError
+from st2common.http import access_log
+from st2common.http.cors import CrossOrigin
+from st2common.http.paths import CanonicalPaths
+from st2common.http.responses import fault
+
+LOG = logging.getLogger(__name__)
+
+# Larger bodies are refused before they are read. A document of the database can hold 16 MiB, so nothing larger
+# could ever be stored.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+def create_app(name: str, *, prefixes: Sequence[str], origins: Sequence[str]) -> Flask:
+    """An application without routes.
+
+    ``prefixes`` may stand before every path (``/v1``); ``origins`` are what browsers may read from, the first one is
+    named to all others.
+    """
+    app = Flask(name, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.url_map.merge_slashes = False
+    cross_origin = CrossOrigin(origins)
+
+    @app.before_request
+    def before() -> Response | None:
+        access_log.begin(request)
+        if request.method == "OPTIONS":
+            return Response(status=200)
+        if cross_origin.refuses(request):
+            return fault("Requests from this origin are not allowed.", 403)
+        return None
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        cross_origin.decorate(request, response)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        access_log.finish(response)
+        return response
+
+    _register_errors(app)
+    app.wsgi_app = CanonicalPaths(app.wsgi_app, prefixes)  # type: ignore[method-assign]
+    return app
+
+
+def _register_errors(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(St2Error, _st2_error)
+    app.register_error_handler(InvalidDocument, _not_storable)
+    app.register_error_handler(ConnectionFailure, _database_away)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, NoSuchRoute | MethodNotAllowed):
+        # A known path with a method that it does not have is answered like an unknown path.
+        return fault(str(NotFound()), 404)
+    if isinstance(error, RequestEntityTooLarge):
+        return fault(f"The request body is larger than {MAX_BODY_BYTES} bytes.", 413)
+    return fault(error.description or error.name, error.code or 500)
+
+
+def _st2_error(error: St2Error) -> Response:
+    if isinstance(error, ConflictError):
+        more = {"conflict-id": error.conflict_id} if error.conflict_id else {}
+        return fault(str(error), 409, **more)
+    if isinstance(error, NotFound):
+        return fault(str(error), 404)
+    if isinstance(error, ValidationError):
+        return fault(str(error), 400)
+    if isinstance(error, TransportError):
+        LOG.error("The broker did not take a message: %s", error)
+        return fault(str(error), 503)
+    return _unexpected(error)
+
+
+def _not_storable(error: InvalidDocument) -> Response:
+    return fault(str(error), 400)
+
+
+def _database_away(error: ConnectionFailure) -> Response:
+    LOG.error("The database does not answer: %s", error)
+    return fault("The database does not answer.", 503)
+
+
+def _unexpected(error: Exception) -> Response:
+    LOG.error("%s %s failed", request.method, request.path.encode("unicode_escape").decode(), exc_info=error)
+    return fault("Internal Server Error", 500)

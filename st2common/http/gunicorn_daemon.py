@@ -1,0 +1,143 @@
+"""An HTTP daemon of its own: gunicorn's master holds the port and replaces a worker that dies or hangs.
+
+The application, with its clients of database and broker, is built in the worker: no client survives a fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gevent.event import Event
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventPyWSGIWorker
+
+from st2common.http.serving import LISTEN_BACKLOG, MAX_CONNECTIONS, HttpServer
+from st2common.service import HEARTBEAT_INTERVAL, StatusFile, notify_systemd
+
+LOG = logging.getLogger(__name__)
+
+# Seconds without a sign of life after which the master replaces the worker.
+WORKER_TIMEOUT = 60
+# Seconds between two signs of life; also how long a worker that the master left behind lives on.
+_NOTIFY_INTERVAL = 1.0
+
+
+@dataclass(frozen=True)
+class WebApplication:
+    """What a worker serves, says about its health, and closes at its end (which may take the given seconds)."""
+
+    application: Any
+    health: Callable[[], str | None]
+    close: Callable[[float], None]
+
+
+def run(
+    name: str,
+    build: Callable[[], WebApplication],
+    *,
+    host: str,
+    port: int,
+    state_path: Path,
+    stop_timeout: float,
+) -> None:
+    """Serve until a signal comes; ends the process (``SystemExit``). ``build`` is called in the worker.
+
+    The status file carries the master's pid: that is the process which others stop.
+    """
+    status = StatusFile(state_path, name, listen=f"{host}:{port}")
+    status.write(ready=False, health="starting")
+    master = os.getpid()
+    try:
+        _Gunicorn(build, status, name=name, host=host, port=port, stop_timeout=stop_timeout).run()
+    finally:
+        # A worker is a fork that ends by unwinding the same stack.
+        if os.getpid() == master:
+            status.remove()
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
+    def __init__(
+        self,
+        build: Callable[[], WebApplication],
+        status: StatusFile,
+        *,
+        name: str,
+        host: str,
+        port: int,
+        stop_timeout: float,
+    ) -> None:
+        self.build = build
+        self.status = status
+        self.name = name
+        self._settings = {
+            "bind": f"{host}:{port}",
+            "proc_name": name,
+            "workers": 1,
+            "worker_class": _Worker,
+            "worker_connections": MAX_CONNECTIONS,
+            "backlog": LISTEN_BACKLOG,
+            "timeout": WORKER_TIMEOUT,
+            "graceful_timeout": max(1, round(stop_timeout)),
+            "logger_class": _Log,
+            # A second way to command the daemon that nobody asked for.
+            "control_socket_disable": True,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for option, value in self._settings.items():
+            self.cfg.set(option, value)
+
+    def load(self) -> WebApplication:
+        return self.build()
+
+
+class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
+    """gunicorn's worker with our server in it. Stopping: the port first, streams at once, then the clients."""
+
+    def init_process(self) -> None:
+        self._stop = Event()
+        super().init_process()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        self._stop.set()
+
+    def run(self) -> None:
+        web: WebApplication = self.wsgi
+        server = HttpServer(self.sockets[0], web.application)
+        server.start()
+        LOG.info("%s is ready (pid %d)", self.app.name, self.pid)
+        notify_systemd("READY=1")
+        beat_at = 0.0
+        while self.alive:
+            self.notify()
+            if time.monotonic() >= beat_at:
+                self.app.status.write(ready=True, health=web.health())
+                beat_at = time.monotonic() + HEARTBEAT_INTERVAL
+            self._stop.wait(_NOTIFY_INTERVAL)
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        # The rest is for closing the clients.
+        server.stop(self.cfg.graceful_timeout / 2)
+        web.close(max(0.0, deadline - time.monotonic()))
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's own messages go where the daemon's go; requests are logged by the application."""
+
+    def setup(self, cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.INFO)
+
+    def access(self, *_: Any) -> None:
+        """Nothing: see above."""
+
+    def reopen_files(self) -> None:
+        """The daemon's log has its own way."""

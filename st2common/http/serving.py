@@ -1,0 +1,172 @@
+"""The HTTP engine: gevent's WSGI server, with an order for stopping that ends streams at once.
+
+Every answer without a length is a stream. When the server stops, streams and idle connections are cut, while requests
+that will end by themselves get the time that is left. A cut stream lacks HTTP's last chunk, so a client can tell a
+stream that was cut from one that ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gevent import getcurrent, monkey
+from gevent import sleep as gevent_sleep
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from st2common.errors import ConfigError
+from st2common.http.paths import Environ
+
+LOG = logging.getLogger(__name__)
+
+# Connections beyond this wait in the listen queue: each costs a greenlet, watchers included.
+MAX_CONNECTIONS = 4096
+LISTEN_BACKLOG = 1024
+# Seconds between two looks at what is still being answered while the server stops.
+_DRAIN_STEP = 0.01
+
+_POLL = monkey.get_original("select", "poll")
+
+
+class Requests:
+    """WSGI wrapper that knows which greenlets are answering a request that will end by itself."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.finite: set[Any] = set()
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        greenlet = getcurrent()
+        self.finite.add(greenlet)
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if not any(name.lower() == "content-length" for name, _ in headers):
+                self.finite.discard(greenlet)
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        try:
+            body: Iterable[bytes] = self._application(environ, start)
+        except BaseException:
+            self.finite.discard(greenlet)
+            raise
+        return _Body(body, self.finite, greenlet)
+
+
+class _Body:
+    """A response body that takes its greenlet off the books when the server closes it."""
+
+    def __init__(self, body: Iterable[bytes], finite: set[Any], greenlet: Any) -> None:
+        self._body = body
+        self._finite = finite
+        self._greenlet = greenlet
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        self._finite.discard(self._greenlet)
+        if hasattr(self._body, "close"):
+            self._body.close()
+
+
+class _Handler(WSGIHandler):  # type: ignore[misc]
+    """Lets streams ask whether somebody still listens: they would learn it at their next write only."""
+
+    def get_environ(self) -> Environ:
+        environ: Environ = super().get_environ()
+        environ["st2.client_gone"] = lambda: _hung_up(self.socket)
+        return environ
+
+    def log_request(self) -> None:
+        """The application logs its requests itself."""
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    poll = _POLL()
+    try:
+        poll.register(connection.fileno(), select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+    except ValueError:
+        return True
+    return bool(poll.poll(0))
+
+
+class HttpServer:
+    """Serves an application on an address or on a socket that listens already."""
+
+    def __init__(self, listener: Any, application: Any) -> None:
+        self._requests = Requests(application)
+        self._pool = Pool(MAX_CONNECTIONS)
+        self._server = WSGIServer(
+            listener,
+            self._requests,
+            # A socket that listens already has its backlog.
+            backlog=LISTEN_BACKLOG if isinstance(listener, tuple) else None,
+            spawn=self._pool,
+            log=None,
+            error_log=LOG,
+            handler_class=_Handler,
+            # Without a name the server would ask DNS for it when it starts.
+            environ={"SERVER_NAME": "localhost"},
+        )
+
+    def start(self) -> None:
+        self._server.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    def stop(self, timeout: float) -> None:
+        """Accept nothing more, cut streams and idle connections, wait ``timeout`` seconds for the other requests."""
+        deadline = time.monotonic() + timeout
+        self._server.close()
+        while True:
+            for greenlet in list(self._pool.greenlets):
+                if greenlet not in self._requests.finite:
+                    greenlet.kill(block=False)
+            if not len(self._pool) or time.monotonic() > deadline:
+                break
+            gevent_sleep(_DRAIN_STEP)
+        self._pool.kill(block=True, timeout=1)
+
+
+class GeventServer:
+    """A service that answers HTTP inside this process; the process must be patched by gevent."""
+
+    def __init__(self, name: str, application: Any, host: str, port: int) -> None:
+        self.name = name
+        self._address = (host.strip("[]"), port)
+        self._application = application
+        self._server: HttpServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, which the system chose when 0 was asked for."""
+        return self._server.port if self._server else self._address[1]
+
+    def start(self) -> None:
+        """
+        Raises:
+            ConfigError: the address is taken or not ours.
+        """
+        server = HttpServer(self._address, self._application)
+        try:
+            server.start()
+        except OSError as error:
+            host, port = self._address
+            raise ConfigError(f"{self.name} cannot listen on {host} port {port}: {error.strerror}") from error
+        self._server = server
+        LOG.info("%s listens on %s port %d", self.name, self._address[0], server.port)
+
+    def stop(self, deadline: float) -> None:
+        if self._server:
+            self._server.stop(deadline)
+            self._server = None
+
+    def health(self) -> str | None:
+        return None if self._server else "not listening"
