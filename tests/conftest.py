@@ -10,6 +10,7 @@ import pytest
 from pymongo.database import Database
 
 from st2common.models import connection
+from st2common.transport.memory import MemoryTransport
 from tests.servers import running_database, running_rabbitmq
 
 
@@ -34,3 +35,10 @@ def database(database_uri: str) -> Iterator[Database[dict[str, Any]]]:
     yield fresh
     fresh.client.drop_database(fresh.name)
     connection.disconnect()
+
+
+@pytest.fixture
+def memory_transport() -> Iterator[MemoryTransport]:
+    transport = MemoryTransport()
+    yield transport
+    transport.close()
