@@ -60,9 +60,7 @@ class Daemon:
 
     def spawn(self) -> Starting:
         child = spawn_detached(self.command, self.log, self._environment())
-        process = Process.of(child.pid)
-        if process is not None:
-            self.pid_file.write(process)
+        self.pid_file.write(child.pid)
         return Starting(self, child)
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
@@ -113,7 +111,7 @@ def of(installation: Installation, names: Sequence[str] = ()) -> list[Daemon]:
     if unknown:
         raise CommandError(f"{unknown[0]} is not a component. Components: {' '.join(COMPONENTS)}")
     return [
-        Daemon(installation, name, number, (*_command(name), "--config-file", str(installation.conf)))
+        Daemon(installation, name, number, (*command(name), "--config-file", str(installation.conf)))
         for name in names
         for number in range(1, _processes_of(name) + 1)
     ]
@@ -139,7 +137,7 @@ def start(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float
         CommandError: one ended or was not ready in time; the others go on.
     """
     absent = [daemon for daemon in daemons if daemon.process() is None]
-    _require_ports(absent)
+    require_ports(absent)
     starting = [daemon.spawn() for daemon in absent]
     deadline = time.monotonic() + timeout
     while starting:
@@ -166,7 +164,7 @@ def stop(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float 
             tell(f"{daemon.label} did not stop within {timeout:.0f} s and was killed")
 
 
-def _require_ports(absent: Sequence[Daemon]) -> None:
+def require_ports(absent: Sequence[Daemon]) -> None:
     """Refuse to start on a port that another program has: the daemon would only say so in its log."""
     for daemon in absent:
         for group in LISTENS.get(daemon.name, ()):
@@ -183,8 +181,8 @@ def _split(label: str) -> tuple[str, int]:
     return name, int(number or 1)
 
 
-def _command(name: str) -> list[str]:
-    """The installed command, beside our Python or on PATH."""
+def command(name: str) -> list[str]:
+    """The installed command ``name``, beside our Python or on PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -89,7 +89,10 @@ class PidFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, process: Process) -> None:
+    def write(self, pid: int) -> None:
+        process = Process.of(pid)
+        if process is None:
+            return  # it has ended already, so there is nothing to find later
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(f"{process.pid} {process.started}\n")
 

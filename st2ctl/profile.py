@@ -13,6 +13,7 @@ _TEMPLATE = """\
 # Change what you like; it is written again only when it is missing.
 
 [system]
+base_path = {var}
 state_path = {var}
 
 [system_user]
@@ -54,16 +55,19 @@ def write_conf(conf: Path) -> None:
     var = conf.parent
     var.mkdir(parents=True, exist_ok=True, mode=0o700)
     api, stream, database, broker = pick_ports(9101, 9102, None, None)
-    # oslo.config takes a dollar sign for a reference.
-    paths = {name: str(path).replace("$", "$$") for name, path in _paths(var).items()}
-    text = _TEMPLATE.format(user=getpass.getuser(), api=api, stream=stream, database=database, broker=broker, **paths)
+    text = _TEMPLATE.format(
+        user=getpass.getuser(),
+        var=var,
+        home=Path.home(),
+        packs=shipped_packs(),
+        api=api,
+        stream=stream,
+        database=database,
+        broker=broker,
+    )
     partial = conf.with_name(f"{conf.name}.{secrets.token_hex(4)}")
     partial.write_text(text)
     partial.replace(conf)
-
-
-def _paths(var: Path) -> dict[str, Path]:
-    return {"var": var, "home": Path.home(), "packs": shipped_packs()}
 
 
 def shipped_packs() -> Path:
