@@ -19,6 +19,8 @@ The document in ``action_execution_d_b``::
     owner              id of the runner that holds it
     lease_until        microseconds since the epoch
     cancel             {user}: set once somebody asked for its end
+    republish_at       microseconds since the epoch: when the sweeper publishes it again if nobody claims it before
+    output_purged      True once its output was removed for its age
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from pymongo.database import Database
 
 from st2common.clock import now_us
 from st2common.models.connection import Document
-from st2common.models.statuses import CLAIMABLE, UNFINISHED, Status, may_become
+from st2common.models.statuses import CLAIMABLE, COMPLETED, UNFINISHED, Status, may_become
 
 COLLECTION = "action_execution_d_b"
 
@@ -44,6 +46,7 @@ INDEXES = [
     IndexModel([("parent", ASCENDING)], name="parent"),
     IndexModel([("liveaction.id", ASCENDING)], name="liveaction_id"),
     IndexModel([("context.user", ASCENDING)], name="context_user"),
+    IndexModel([("output_purged", ASCENDING), ("end_timestamp", ASCENDING)], name="output_purged_end"),
 ]
 
 
@@ -146,14 +149,53 @@ class Executions:
             )
         )
 
-    def unclaimed(self, before_us: int, limit: int) -> list[str]:
-        """Ids of executions accepted before ``before_us`` that no runner has claimed."""
-        found = self.collection.find(
-            {"status": str(Status.REQUESTED), "start_timestamp": {"$lt": before_us}}, {"_id": 1}
-        ).limit(limit)
-        return [str(document["_id"]) for document in found]
+    def unclaimed(self, before_us: int, limit: int) -> list[Document]:
+        """Executions (id and start) accepted before ``before_us`` that no runner has claimed and that are due to be
+        published again."""
+        waiting = {"status": str(Status.REQUESTED), "start_timestamp": {"$lt": before_us}}
+        due = [{"republish_at": None}, {"republish_at": {"$lt": now_us()}}]
+        found = self.collection.find({**waiting, "$or": due}, {"start_timestamp": 1}).limit(limit)
+        return list(found)
+
+    def republished(self, execution_id: str, again_at: int) -> None:
+        self.collection.update_one({"_id": ObjectId(execution_id)}, {"$set": {"republish_at": again_at}})
 
     def expired(self, now: int, limit: int) -> list[Document]:
         """Executions whose runner has not renewed its lease in time."""
         held = [str(Status.RUNNING), str(Status.CANCELING), str(Status.SCHEDULED)]
         return list(self.collection.find({"status": {"$in": held}, "lease_until": {"$lt": now}}).limit(limit))
+
+    def seize(self, expired: Document, owner: str, lease_until: int) -> Document | None:
+        """Take an execution whose lease ran out from its runner, as a new attempt: None if it was renewed meanwhile."""
+        return self.collection.find_one_and_update(
+            {"_id": expired["_id"], "attempt": expired["attempt"], "lease_until": expired["lease_until"]},
+            {"$set": {"owner": owner, "lease_until": lease_until}, "$inc": {"attempt": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def ended_before(self, before_us: int, limit: int, *, with_output: bool = False) -> list[str]:
+        """Ids of executions that began and ended before ``before_us``; only those whose output was not purged yet,
+        if ``with_output``."""
+        condition: Document = {
+            "status": {"$in": [str(status) for status in COMPLETED]},
+            "start_timestamp": {"$lt": before_us},
+            "end_timestamp": {"$lt": before_us},
+        }
+        if with_output:
+            condition["output_purged"] = None
+        return [str(document["_id"]) for document in self.collection.find(condition, {"_id": 1}).limit(limit)]
+
+    def mark_output_purged(self, execution_ids: Iterable[str]) -> None:
+        self.collection.update_many(
+            {"_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]}},
+            {"$set": {"output_purged": True}},
+        )
+
+    def delete(self, execution_ids: Iterable[str]) -> int:
+        """Remove executions that have ended; how many."""
+        return self.collection.delete_many(
+            {
+                "_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]},
+                "status": {"$in": [str(status) for status in COMPLETED]},
+            }
+        ).deleted_count

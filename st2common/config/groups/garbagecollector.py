@@ -9,7 +9,7 @@ from st2common.config.groups.logfile import logging_file
 GROUPS: dict[str, list[cfg.Opt]] = {
     "garbagecollector": [
         cfg.IntOpt("collection_interval", default=600, min=1, help="Seconds between two looks for old data."),
-        cfg.FloatOpt("sleep_delay", default=2.0, min=0.0, help="Seconds to rest between two kinds of data."),
+        cfg.FloatOpt("sleep_delay", default=2.0, min=0.0, help="Seconds to rest between two pieces of work."),
         cfg.IntOpt(
             "action_executions_ttl",
             help="Days after which finished executions are removed with their output. 0 or not set: never. At least 1.",

@@ -29,4 +29,7 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
         logging_file("stream"),
     ],
+    "webui": [
+        cfg.StrOpt("webui_base_url", help="Where people find the web page: links to executions begin with it."),
+    ],
 }

@@ -151,7 +151,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("local_timezone", default="America/Los_Angeles"),
         logging_file("timersengine"),
     ],
-    "webui": [cfg.StrOpt("webui_base_url")],
     "workflow_engine": [
         cfg.IntOpt("gc_max_idle_sec", default=0),
         cfg.IntOpt("retry_max_jitter_msec", default=1000),

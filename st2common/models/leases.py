@@ -1,0 +1,45 @@
+"""Leases: of several processes that could do a thing, one does it at a time.
+
+The document in ``lease_d_b``::
+
+    _id     what the lease is for
+    owner   who holds it
+    until   microseconds since the epoch
+
+The hosts' clocks are compared with each other: a lease must be much longer than they can differ.
+"""
+
+from __future__ import annotations
+
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from st2common.clock import now_us
+from st2common.models.connection import Document
+
+COLLECTION = "lease_d_b"
+
+
+class Lease:
+    def __init__(self, database: Database[Document], name: str, owner: str, seconds: float) -> None:
+        self._collection = database[COLLECTION]
+        self._name = name
+        self._owner = owner
+        self._length = int(seconds * 1_000_000)
+
+    def acquire(self) -> bool:
+        """Take the lease if it is free or ran out, or renew it if it is ours; whether we hold it now."""
+        now = now_us()
+        renewed = {"$set": {"owner": self._owner, "until": now + self._length}}
+        free: list[Document] = [{"_id": self._name, "owner": self._owner}, {"_id": self._name, "until": {"$lt": now}}]
+        if any(self._collection.update_one(condition, renewed).matched_count for condition in free):
+            return True
+        try:
+            self._collection.insert_one({"_id": self._name, "owner": self._owner, "until": now + self._length})
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let the next one have it at once, if it is ours."""
+        self._collection.delete_one({"_id": self._name, "owner": self._owner})

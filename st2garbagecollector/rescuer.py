@@ -1,0 +1,104 @@
+"""Ends executions whose runner is lost, so that nobody waits for them for ever.
+
+A runner renews the lease of what it runs. When a lease runs out, the rescuer first takes the execution over as a new
+attempt: from then on nothing that the old runner writes counts. Then it ends the log, then the execution. If it dies in
+between, its own lease runs out and the next look finishes the work.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from st2common.clock import now_us
+from st2common.errors import Fenced
+from st2common.models.connection import Document
+from st2common.models.executions import Executions
+from st2common.models.statuses import Status
+from st2common.output.chunk import End, StreamTotal
+from st2common.output.doorbell import Doorbell
+from st2common.output.log import OutputLog, Position, StreamPosition
+from st2common.services.events import ExecutionEvents
+
+LOG = logging.getLogger(__name__)
+
+# Seconds that the rescuer has for one execution until another look may begin with it again.
+LEASE = 60.0
+
+BATCH = 100
+
+
+class Rescuer:
+    name = "rescuer"
+    interval = 2.0
+    rest = 0.0
+
+    def __init__(
+        self, executions: Executions, log: OutputLog, doorbell: Doorbell, events: ExecutionEvents, owner: str
+    ) -> None:
+        self._executions = executions
+        self._log = log
+        self._doorbell = doorbell
+        self._events = events
+        self._owner = owner
+
+    def run(self) -> bool:
+        expired = self._executions.expired(now_us(), BATCH)
+        for execution in expired:
+            self._rescue(execution)
+        return len(expired) == BATCH
+
+    def _rescue(self, expired: Document) -> None:
+        seized = self._executions.seize(expired, self._owner, now_us() + int(LEASE * 1_000_000))
+        if seized is None:
+            return
+        execution_id, attempt = str(seized["_id"]), seized["attempt"]
+        try:
+            end = self._log.end(execution_id) or self._end_log(execution_id, attempt)
+        except Fenced:
+            # The old runner ended the log in this moment, or a later attempt has begun: the next look will see.
+            LOG.info("The log of execution %s belongs to somebody else", execution_id)
+            return
+        self._end(execution_id, attempt, end, expired.get("owner"))
+
+    def _end(self, execution_id: str, attempt: int, end: End, runner: str | None) -> None:
+        fields = {"result": _result(end, runner)}
+        # An end that the runner wrote can be one that is not allowed from here: "succeeded" of what is being canceled.
+        ended = self._executions.change(
+            execution_id, Status(end.status), attempt=attempt, fields=fields
+        ) or self._executions.change(execution_id, Status.ABANDONED, attempt=attempt, fields=fields)
+        if ended is not None:
+            LOG.warning("Execution %s is %s, its runner %s was lost", execution_id, ended["status"], runner)
+            self._events.updated(ended)
+
+    def _end_log(self, execution_id: str, attempt: int) -> End:
+        position = self._log.take_over(execution_id, attempt)
+        end = _abandoned(execution_id, attempt, position)
+        self._log.finish(end)
+        self._doorbell.ring(execution_id, [], end)
+        return end
+
+
+def _abandoned(execution_id: str, attempt: int, position: Position) -> End:
+    return End(
+        execution_id=execution_id,
+        seq=position.seq + 1,
+        attempt=attempt,
+        status=str(Status.ABANDONED),
+        exit_code=None,
+        time_us=now_us(),
+        stdout=_total(position.stdout),
+        stderr=_total(position.stderr),
+        masked=position.stdout.masked + position.stderr.masked,
+    )
+
+
+def _total(position: StreamPosition) -> StreamTotal:
+    return StreamTotal(chunks=position.chunks, bytes=position.bytes, lines=position.lines)
+
+
+def _result(end: End, runner: str | None) -> Document:
+    lost = f"The runner {runner} that ran this execution was lost"
+    if end.status == Status.ABANDONED:
+        return {"error": f"{lost}. What the action printed until then is in its output; whether it ended is unknown."}
+    # The runner had written the end of the log, which tells the truth, and died before it changed the execution.
+    return {"error": f"{lost} after the action had ended, before its result was stored.", "exit_code": end.exit_code}

@@ -1,0 +1,106 @@
+"""The garbage collector: heals what was left behind and removes what is old. One of them works at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+
+from oslo_config import cfg
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from st2common.models.connection import Document
+from st2common.models.executions import Executions
+from st2common.models.leases import Lease
+from st2common.output.doorbell import Doorbell
+from st2common.output.log import LogUnavailable
+from st2common.output.mongo_log import MongoOutputLog
+from st2common.services.events import ExecutionEvents
+from st2common.transport.port import Transport
+from st2garbagecollector.job import Job
+from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
+from st2garbagecollector.rescuer import Rescuer
+from st2garbagecollector.sweeper import Sweeper
+
+LOG = logging.getLogger(__name__)
+
+# Seconds after which another collector takes over from one that is silent. A piece of work is much shorter.
+LEASE = 60.0
+
+# Seconds between two looks at whether a job is due.
+TICK = 1.0
+
+
+class GarbageCollectorService:
+    name = "st2garbagecollector"
+
+    def __init__(self, *, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+        """
+        Raises:
+            ConfigError: something would be kept for less than a day.
+        """
+        owner = f"{socket.gethostname()}-{os.getpid()}"
+        self._lease = Lease(database, "garbagecollector", owner, LEASE)
+        self._jobs = _jobs(config, database, transport, owner)
+        self._due = dict.fromkeys(self._jobs, 0.0)
+        self._stop = threading.Event()
+        self._problems: dict[Job, str] = {}
+        self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, deadline: float) -> None:
+        self._stop.set()
+        self._thread.join(deadline)
+
+    def health(self) -> str | None:
+        if not self._thread.is_alive():
+            return "the collector has stopped"
+        return "; ".join(self._problems.values()) or None
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            for job in self._jobs:
+                if not self._stop.is_set() and time.monotonic() >= self._due[job]:
+                    self._run(job)
+            self._stop.wait(TICK)
+        try:
+            self._lease.release()
+        except PyMongoError as error:
+            LOG.info("The lease runs out by itself, the database is away: %s", error)
+
+    def _run(self, job: Job) -> None:
+        """A job that fails is told by ``health`` until it works again; the others go on."""
+        more = False
+        try:
+            more = self._lease.acquire() and job.run()
+        except (PyMongoError, LogUnavailable) as error:
+            LOG.warning("The %s could not work: %s", job.name, error)
+            self._problems = {**self._problems, job: f"{job.name}: the database is away"}
+        except Exception as error:
+            LOG.exception("The %s failed", job.name)
+            self._problems = {**self._problems, job: f"{job.name}: {error}"}
+        else:
+            self._problems = {other: problem for other, problem in self._problems.items() if other is not job}
+        self._due[job] = time.monotonic() + (job.rest if more else job.interval)
+
+
+def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Transport, owner: str) -> list[Job]:
+    executions, log = Executions(database), MongoOutputLog(database)
+    events = ExecutionEvents(transport, config.webui.webui_base_url)
+    interval, rest = config.garbagecollector.collection_interval, config.garbagecollector.sleep_delay
+    jobs: list[Job] = [
+        Sweeper(executions, transport),
+        Rescuer(executions, log, Doorbell(transport), events, owner),
+    ]
+    output_days = days(config, "action_executions_output_ttl")
+    execution_days = days(config, "action_executions_ttl")
+    if output_days:
+        jobs.append(PurgeOutput(executions, log, output_days, interval, rest))
+    if execution_days:
+        jobs.append(PurgeExecutions(executions, log, execution_days, interval, rest))
+    return jobs

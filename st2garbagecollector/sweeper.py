@@ -1,0 +1,54 @@
+"""Publishes again what was accepted and never claimed.
+
+An execution is stored before it is published. When the broker is away, or the API dies in between, it would wait for
+ever. Publishing one twice does no harm: a runner claims it once.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from st2common.clock import now_us
+from st2common.errors import TransportError
+from st2common.models.executions import Executions
+from st2common.transport.port import SCHEMA_VERSION, Transport
+from st2common.transport.topology import EXECUTIONS_TO_RUN
+
+LOG = logging.getLogger(__name__)
+
+# Seconds after which an execution that nobody claimed is published again.
+PATIENCE = 10.0
+
+BATCH = 500
+
+
+class Sweeper:
+    name = "sweeper"
+    interval = 2.0
+    rest = 0.0
+
+    def __init__(self, executions: Executions, transport: Transport, patience: float = PATIENCE) -> None:
+        self._executions = executions
+        self._transport = transport
+        self._patience_us = int(patience * 1_000_000)
+
+    def run(self) -> bool:
+        now = now_us()
+        waiting = self._executions.unclaimed(now - self._patience_us, BATCH)
+        for execution in waiting:
+            execution_id = str(execution["_id"])
+            try:
+                self._transport.publish(
+                    EXECUTIONS_TO_RUN.exchange,
+                    EXECUTIONS_TO_RUN.routing_key,
+                    {"v": SCHEMA_VERSION, "execution_id": execution_id},
+                )
+            except TransportError as error:
+                LOG.warning("Execution %s waits for a runner, the broker does not take it: %s", execution_id, error)
+                return False
+            # It may wait in a long queue rather than be lost. Waiting as long again as it has waited so far keeps
+            # the copies few: one more each time its age doubles.
+            age = now - execution["start_timestamp"]
+            self._executions.republished(execution_id, now + max(age, self._patience_us))
+            LOG.info("Published execution %s again: no runner claimed it in %d s", execution_id, age // 1_000_000)
+        return len(waiting) == BATCH

@@ -1,0 +1,15 @@
+"""The rules engine daemon."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from st2common import daemon  # noqa: E402 - nothing may be imported before the patch
+from st2rulesengine.service import RulesEngineService  # noqa: E402 - nothing may be imported before the patch
+
+
+def main() -> int:
+    return daemon.main(
+        "st2rulesengine",
+        lambda config, database, transport: [RulesEngineService(config=config, database=database, transport=transport)],
+    )
