@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from st2ctl import heartbeats
 from st2ctl.installation import CommandError, Installation
-from st2ctl.processes import PidFile, Process, spawn_detached
+from st2ctl.processes import DetachedChild, PidFile, Process
 from st2ctl.profile import port_is_free
 
 COMPONENTS = ("st2actionrunner", "st2api", "st2garbagecollector", "st2rulesengine", "st2stream")
@@ -59,7 +58,7 @@ class Daemon:
         return self.pid_file.read()
 
     def spawn(self) -> Starting:
-        child = spawn_detached(self.command, self.log, self._environment())
+        child = DetachedChild(self.command, self.log, self._environment())
         self.pid_file.write(child.pid)
         return Starting(self, child)
 
@@ -76,13 +75,13 @@ class Daemon:
 
     def _environment(self) -> dict[str, str]:
         # Unbuffered, so that the log has a crashed daemon's last words.
-        return {**os.environ, "PYTHONUNBUFFERED": "1", "ST2_RUNNER_NUMBER": str(self.number)}
+        return {**os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 class Starting:
     """A daemon that was spawned and is not ready yet."""
 
-    def __init__(self, daemon: Daemon, child: subprocess.Popen[bytes]) -> None:
+    def __init__(self, daemon: Daemon, child: DetachedChild) -> None:
         self.daemon = daemon
         self._child = child
 

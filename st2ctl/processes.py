@@ -109,16 +109,31 @@ class PidFile:
         self.path.unlink(missing_ok=True)
 
 
-def spawn_detached(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a process that outlives us and our terminal; what it prints is appended to ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            cwd="/",
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+class DetachedChild:
+    """A child that is meant to outlive us; while we live we can still see how it ended."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        """Start it out of reach of our terminal; what it prints is appended to ``log``."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                command,
+                cwd="/",
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.pid = child.pid
+        self._exit_code: int | None = None
+        # Popen complains about a child that it has not waited for; from here on this is ours to do.
+        child.returncode = 0
+
+    def poll(self) -> int | None:
+        """Its exit code (minus the signal's number for one that was killed); None while it runs."""
+        if self._exit_code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._exit_code = os.waitstatus_to_exitcode(status)
+        return self._exit_code

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from st2ctl.processes import PidFile, Process, spawn_detached
+from st2ctl.processes import DetachedChild, PidFile, Process
 from tests.conditions import eventually
 
 
@@ -76,6 +76,7 @@ def test_a_pid_file_that_was_cut_off_names_nobody(tmp_path: Path) -> None:
 def test_a_detached_process_has_its_own_session_and_a_log(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "shell.log"
     print_session = "import os; print(os.getsid(0) == os.getpid(), os.environ['WHO'])"
-    with spawn_detached([sys.executable, "-c", print_session], log, {"WHO": "we"}) as process:
-        assert process.wait() == 0
+    child = DetachedChild([sys.executable, "-c", print_session], log, {"WHO": "we"})
+    assert eventually(lambda: child.poll() is not None)
+    assert child.poll() == 0
     assert log.read_text() == "True we\n"
