@@ -1,0 +1,192 @@
+"""The platform's HTTP API as the commands use it: one kept-alive connection, and event streams on their own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+from st2cli.errors import ApiError, CommandError, Unreachable
+from st2cli.settings import Settings
+
+# Seconds without any answer. Submitting may wait for a broker that comes back.
+_ANSWER_TIMEOUT = 60.0
+_READ_SIZE = 256 * 1024
+# The connection was closed by the server while it was idle: a reason to try again, not to fail.
+_STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+class StreamBroken(Exception):
+    """The connection of an event stream ended before the stream did."""
+
+
+class EventStream:
+    """An open ``text/event-stream`` response."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._response = response
+        self.headers = response.headers
+
+    def read(self) -> bytes:
+        """What has arrived, as soon as anything has; raises `StreamBroken` at the end, expected or not."""
+        try:
+            received = self._response.read1(_READ_SIZE)
+        except TimeoutError as error:
+            raise StreamBroken("no sign of life") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise StreamBroken(str(error) or type(error).__name__) from error
+        if not received:
+            raise StreamBroken("closed by the server")
+        return received
+
+    def close(self) -> None:
+        self._response.close()
+        self._connection.close()
+
+
+class Client:
+    """Requests to the API and the stream service; raises `ApiError`, `Unreachable`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._api = urlsplit(settings.api_url)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return self._request("GET", path, query)[1]
+
+    def find(self, path: str, query: Mapping[str, Any] | None = None) -> Any | None:
+        """Like `get`, but None when there is no such thing."""
+        try:
+            return self.get(path, query)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def page(self, path: str, query: Mapping[str, Any] | None = None) -> tuple[list[dict[str, Any]], int | None]:
+        """One page of a list, and how many there are in all, if the service says so."""
+        headers, documents = self._request("GET", path, query)
+        total = headers.get("X-Total-Count", "")
+        return documents, int(total) if total.isdecimal() else None
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._request("POST", path, None, body)[1]
+
+    def delete(self, path: str) -> Any:
+        return self._request("DELETE", path)[1]
+
+    def open_stream(
+        self, path: str, query: Mapping[str, Any], *, last_event_id: str = "", silence: float
+    ) -> EventStream:
+        """An event stream of the stream service that counts as broken after ``silence`` seconds without a byte."""
+        base = urlsplit(self._settings.stream_url)
+        url = _url(base, path, query)
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache", **self._settings.headers}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        connection = self._connect(base, timeout=silence)
+        try:
+            with _reaching("stream service", self._settings.stream_url, "--stream-url or ST2_STREAM_URL"):
+                connection.request("GET", url, headers=headers)
+                response = connection.getresponse()
+                if response.status != 200:
+                    _raise_for_status(response, response.read(), self._settings.stream_url + url)
+        except BaseException:
+            connection.close()
+            raise
+        return EventStream(connection, response)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None
+    ) -> tuple[http.client.HTTPMessage, Any]:
+        url = _url(self._api, path, query or {})
+        headers = {"Accept": "application/json", **self._settings.headers}
+        content = None
+        if method == "POST":
+            content = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        with _reaching("API", self._settings.api_url, "--api-url or ST2_API_URL"):
+            response = self._send(method, url, content, headers)
+            payload = response.read()
+        full_url = f"{self._api.scheme}://{self._api.netloc}{url}"
+        _raise_for_status(response, payload, full_url)
+        return response.headers, _parse(payload, full_url) if payload else None
+
+    def _send(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        reused = self._connection is not None
+        if self._connection is None:
+            self._connection = self._connect(self._api, timeout=_ANSWER_TIMEOUT)
+        try:
+            self._connection.request(method, url, body=content, headers=dict(headers))
+            return self._connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            # What was sent may have been done: only a request that changes nothing is sent twice.
+            if reused and method == "GET" and isinstance(error, _STALE):
+                return self._send(method, url, content, headers)
+            raise
+
+    def _connect(self, base: SplitResult, timeout: float) -> http.client.HTTPConnection:
+        if base.scheme == "https":
+            import ssl
+
+            context = ssl.create_default_context(cafile=self._settings.cacert)
+            return http.client.HTTPSConnection(base.hostname or "", base.port, timeout=timeout, context=context)
+        if base.scheme != "http" or not base.hostname:
+            raise CommandError(f"{base.geturl()!r} is no http or https address.")
+        return http.client.HTTPConnection(base.hostname, base.port, timeout=timeout)
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def _url(base: SplitResult, path: str, query: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in query.items() if value is not None}
+    return base.path + path + ("?" + urlencode(given) if given else "")
+
+
+@contextlib.contextmanager
+def _reaching(service: str, url: str, how_to_change: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Unreachable(
+            f"Cannot reach the {service} at {url} ({reason}).\n"
+            "Is it running? `st2ctl status` shows it, `st2ctl start` starts it. "
+            f"If it runs elsewhere, say so with {how_to_change}."
+        ) from error
+
+
+def _raise_for_status(response: http.client.HTTPResponse, payload: bytes, url: str) -> None:
+    if response.status < 400:
+        return
+    try:
+        faultstring = str(json.loads(payload)["faultstring"])
+    except (ValueError, KeyError, TypeError):
+        faultstring = payload[:500].decode("utf-8", "replace").strip() or "the answer has no text"
+    if response.status == 401:
+        faultstring += " (set ST2_AUTH_TOKEN or ST2_API_KEY)"
+    raise ApiError(response.status, response.reason, faultstring, url)
+
+
+def _parse(payload: bytes, url: str) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError as error:
+        start = payload[:200].decode("utf-8", "replace")
+        raise CommandError(f"The answer of {url} is not JSON; is this address the API's? It starts: {start}") from error

@@ -1,0 +1,45 @@
+"""What a command of ``st2`` is made of."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from st2cli.output import Printer
+
+if TYPE_CHECKING:
+    from st2cli.client import Client
+
+
+class Session:
+    """What a command works with."""
+
+    def __init__(self, client: Callable[[], Client], printer: Printer) -> None:
+        self._make_client = client
+        self.printer = printer
+
+    @cached_property
+    def client(self) -> Client:
+        return self._make_client()
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
+
+@dataclass(frozen=True)
+class Command:
+    """One verb: how its command line looks, and what it does (giving the exit code)."""
+
+    summary: str
+    configure: Callable[[ArgumentParser], None]
+    execute: Callable[[Namespace, Session], int]
+    description: str = ""
+    examples: str = ""
+    #: Whether it takes free words as ``parameters``, the ones behind ``--`` included.
+    takes_words: bool = False
+    #: Whether ``--help`` is an option of its own that the command answers itself.
+    own_help: bool = False

@@ -1,0 +1,188 @@
+"""The ``st2`` command: finds the command that is meant, and imports no more than that one needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from st2cli.command import Command, Session
+from st2cli.errors import CommandError
+from st2cli.output import Printer
+
+if TYPE_CHECKING:
+    from st2cli.client import Client
+
+#: First words: what they are about.
+_GROUPS = {
+    "action": "what can be run",
+    "execution": "what has been run: watch, look at, cancel, run again",
+    "pack": "where the actions come from",
+    "runner": "the ways in which actions are run",
+}
+#: First words that are commands by themselves: (group, verb).
+_SHORTCUTS = {"run": ("action", "execute")}
+
+_INTRODUCTION = """\
+commands:
+  run <action> ...   run an action and show its result
+{groups}
+
+examples:
+  st2 run core.local cmd='echo hello'       run, wait, show the result
+  st2 run --tail core.local -- make test    show the output while it is printed
+  st2 execution tail last                   watch what was started last
+  st2 action list                           what can be run
+
+`st2 <command> --help` tells more about each.
+Environment: ST2_BASE_URL, ST2_API_URL, ST2_STREAM_URL, ST2_AUTH_TOKEN, ST2_API_KEY; file: ~/.st2/config
+"""
+
+_CONNECTION_FLAGS = (
+    ("--url", "base_url", "base address of all services (default: http://127.0.0.1)"),
+    ("--api-url", "api_url", "address of the API (default: <url>:9101/v1)"),
+    ("--stream-url", "stream_url", "address of the stream service (default: <url>:9102/v1)"),
+    ("--api-version", "api_version", argparse.SUPPRESS),
+    ("--cacert", "cacert", "certificates to trust for https"),
+    ("--config-file", "config_file", "instead of ~/.st2/config"),
+    ("--token", "token", "authentication token; ST2_AUTH_TOKEN does not show in the process list"),
+    ("--api-key", "api_key", "API key; ST2_API_KEY does not show in the process list"),
+)
+# 128 + SIGINT and 128 + SIGPIPE, as a shell reports them.
+_INTERRUPTED, _READER_GONE = 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except CommandError as error:
+        Printer().note(f"{error.label}{error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its end; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READER_GONE
+
+
+def _run(words: list[str]) -> int:
+    top = _top_parser()
+    given = top.parse_args(words)
+    if given.command is None:
+        top.print_help()
+        return 2
+    if given.command not in _GROUPS and given.command not in _SHORTCUTS:
+        top.error(f"unknown command {given.command!r} (`st2 --help` lists them)")
+    prog, command, rest = _find(given.command, given.rest)
+    args = _parse(prog, command, rest, vars(given))
+    session = Session(client=_LazyClient(args).get, printer=Printer(args.form))
+    try:
+        return command.execute(args, session)
+    finally:
+        session.close()
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    groups = "\n".join(f"  {name:<10} ...     {about}" for name, about in _GROUPS.items())
+    parser = argparse.ArgumentParser(
+        prog="st2",
+        description="Event-driven automation with live output.",
+        epilog=_INTRODUCTION.format(groups=groups),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="st2 [options] <command> ...",
+        allow_abbrev=False,
+    )
+    _add_connection_flags(parser)
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version")
+    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+class _ShowVersion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"st2 {version('st2')}")
+        parser.exit()
+
+
+def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
+    """The command that is meant, how it was called, and its arguments."""
+    if word in _SHORTCUTS:
+        group, verb = _SHORTCUTS[word]
+        return f"st2 {word}", _verbs(group)[verb], rest
+    verbs = _verbs(word)
+    if rest and rest[0] in verbs:
+        return f"st2 {word} {rest[0]}", verbs[rest[0]], rest[1:]
+    listing = "\n".join(f"  st2 {word} {name:<10} {command.summary}" for name, command in verbs.items())
+    parser = argparse.ArgumentParser(
+        prog=f"st2 {word}",
+        usage=f"st2 {word} <verb> ...",
+        description=f"{_GROUPS[word][0].upper()}{_GROUPS[word][1:]}.",
+        epilog="verbs:\n" + listing,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if rest and rest[0] in ("-h", "--help"):
+        parser.print_help()
+        parser.exit()
+    choice = f"one of: {', '.join(verbs)}"
+    return parser.error(f"unknown verb {rest[0]!r}, say {choice}" if rest else f"say {choice}")
+
+
+def _verbs(group: str) -> dict[str, Command]:
+    verbs: dict[str, Command] = import_module(f"st2cli.commands.{group}").VERBS
+    return verbs
+
+
+def _parse(prog: str, command: Command, words: list[str], connection: dict[str, object]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=command.description or f"{command.summary[0].upper()}{command.summary[1:]}.",
+        epilog="examples:\n" + command.examples if command.examples else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=not command.own_help,
+    )
+    command.configure(parser)
+    form = parser.add_argument_group("form").add_mutually_exclusive_group()
+    form.set_defaults(form="text")
+    form.add_argument("-j", "--json", dest="form", action="store_const", const="json", help="print JSON")
+    form.add_argument("-y", "--yaml", dest="form", action="store_const", const="yaml", help="print YAML")
+    _add_connection_flags(parser.add_argument_group("connection"), default=argparse.SUPPRESS)
+    args = argparse.Namespace(parser=parser, **{name: connection[name] for _, name, _ in _CONNECTION_FLAGS})
+    if not command.takes_words:
+        return parser.parse_args(words, args)
+    # Options may stand between the words of an action's parameters; behind "--" nothing is an option.
+    end = words.index("--") if "--" in words else len(words)
+    parser.parse_intermixed_args(words[:end], args)
+    args.parameters += words[end + 1 :]
+    return args
+
+
+def _add_connection_flags(parser: argparse._ActionsContainer, default: str | None = None) -> None:
+    for flag, name, text in _CONNECTION_FLAGS:
+        parser.add_argument(flag, dest=name, help=text, default=default, metavar=flag.rpartition("-")[2].upper())
+
+
+class _LazyClient:
+    """The HTTP client, made when a command needs it: ``--help`` costs no import of it."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._flags = {name: getattr(args, name) for _, name, _ in _CONNECTION_FLAGS}
+
+    def get(self) -> Client:
+        from st2cli.client import Client
+        from st2cli.settings import load
+
+        return Client(load(self._flags, os.environ, Path.home()))

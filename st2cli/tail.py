@@ -1,0 +1,189 @@
+"""Following the output of one execution to its end, over any number of connections."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from st2cli.client import EventStream, StreamBroken, segment
+from st2cli.errors import ApiError, CommandError, Unreachable
+from st2cli.sse import Event, EventParser, EventTooLarge
+from st2cli.views import Output, View
+
+# Seconds without a byte after which a connection is given up: three missed keep-alives.
+SILENCE = 45.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# Seconds without any contact after which the person is asked instead of the network.
+_GIVE_UP_AFTER = 600.0
+# A connection that lived this many seconds was a good one, even if nothing was printed meanwhile.
+_GOOD_CONNECTION = 10.0
+
+OUTPUT_EVENT = "st2.execution.output__create"
+END_EVENT = "st2.execution.output__end"
+LAST_EVENT = "EOF"
+
+
+class Source(Protocol):
+    """What `Client` gives."""
+
+    def open_stream(
+        self, path: str, query: dict[str, Any], *, last_event_id: str = "", silence: float
+    ) -> EventStream: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be followed."""
+
+    execution_id: str
+    #: "stdout", "stderr", or None for both.
+    output_type: str | None = None
+    #: Output up to this ``seq`` is not shown.
+    since_seq: int = 0
+    #: Without, the stream ends with what was printed so far.
+    follow: bool = True
+
+
+class _Outage:
+    """From the first broken connection to the next event."""
+
+    def __init__(self) -> None:
+        self._pause = _FIRST_PAUSE
+        self._give_up_at = time.monotonic() + _GIVE_UP_AFTER
+
+    def pause(self) -> float:
+        """Seconds to wait; spread out, because all watchers of a restarted service come back at the same time."""
+        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return pause
+
+    def is_too_long(self) -> bool:
+        return time.monotonic() > self._give_up_at
+
+
+class Tail:
+    """Shows every byte once, in order; goes on where it was after a broken connection."""
+
+    def __init__(
+        self,
+        source: Source,
+        request: Request,
+        view: View,
+        note: Callable[[str], None],
+        *,
+        silence: float = SILENCE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._request = request
+        self._view = view
+        self._note = note
+        self._silence = silence
+        self._sleep = sleep
+        self._last_event_id = ""
+        self._said_that_streaming_is_off = False
+        self._outage: _Outage | None = None
+        #: The ``seq`` up to which everything was shown.
+        self.seq = request.since_seq
+        #: The end record of the log, once it has come.
+        self.ending: dict[str, Any] | None = None
+
+    def run(self) -> dict[str, Any] | None:
+        """The end record; None when the stream ended without one (not finished, or nothing was ever logged).
+
+        Raises `ApiError` and `Unreachable` when not even the first connection works, and `Unreachable` when the
+        service stays away for ten minutes.
+        """
+        stream = self._open()
+        while True:
+            opened_at = time.monotonic()
+            try:
+                with closing(stream):
+                    for event in self._events(stream):
+                        if self._take(event):
+                            return self.ending
+            except (StreamBroken, EventTooLarge) as error:
+                if self.ending is not None:
+                    return self.ending
+                if time.monotonic() - opened_at > _GOOD_CONNECTION:
+                    self._outage = None
+                stream = self._reconnect(str(error))
+
+    def _open(self) -> EventStream:
+        query: dict[str, Any] = {"output_type": self._request.output_type}
+        if self._request.since_seq and not self._last_event_id:
+            query["since_seq"] = self._request.since_seq
+        if not self._request.follow:
+            query["follow"] = "false"
+        path = f"/executions/{segment(self._request.execution_id)}/output"
+        stream = self._source.open_stream(path, query, last_event_id=self._last_event_id, silence=self._silence)
+        if stream.headers.get("X-St2-Stream-Output") == "off" and not self._said_that_streaming_is_off:
+            self._said_that_streaming_is_off = True
+            self._say(
+                "Streaming is off for this execution ([actionrunner] stream_output = False): "
+                "its output is shown when it ends."
+            )
+        return stream
+
+    def _events(self, stream: EventStream) -> Iterator[Event]:
+        parser = EventParser(self._last_event_id)
+        while True:
+            yield from parser.feed(stream.read())
+
+    def _take(self, event: Event) -> bool:
+        """Whether this was the last event."""
+        if self._outage is not None:
+            self._outage = None
+            self._say("Resumed.")
+        if event.name == LAST_EVENT:
+            return True
+        if event.name == END_EVENT:
+            self.ending = json.loads(event.data)
+        elif event.name == OUTPUT_EVENT:
+            output = _output(json.loads(event.data))
+            if output.seq is None:
+                self._view.show(output)
+            elif output.seq > self._request.since_seq and output.seq >= self.seq:
+                self._view.show(output)
+                self.seq = output.seq
+        self._last_event_id = event.id
+        return False
+
+    def _reconnect(self, reason: str) -> EventStream:
+        if self._outage is None:
+            self._outage = _Outage()
+            self._say(f"The output stream broke ({reason}); resuming where it was ...")
+        while True:
+            self._sleep(self._outage.pause())
+            try:
+                return self._open()
+            except (Unreachable, ApiError) as error:
+                passing = not isinstance(error, ApiError) or error.status >= 500 or error.status == 429
+                if not passing or self._outage.is_too_long():
+                    raise
+
+    def _say(self, text: str) -> None:
+        self._view.interrupt()
+        self._note(text)
+
+
+def _output(document: dict[str, Any]) -> Output:
+    try:
+        encoded = document.get("data_base64")
+        return Output(
+            output_type=document["output_type"],
+            timestamp=document["timestamp"],
+            seq=document.get("seq"),
+            # ``data`` is text; the bytes are beside it when it is not all that was printed.
+            data=base64.b64decode(encoded)
+            if encoded is not None
+            else document["data"].encode("utf-8", "surrogatepass"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CommandError(f"The stream service sent an output event that cannot be read: {error!r}") from error
