@@ -12,6 +12,7 @@ import logging
 from st2common.clock import now_us
 from st2common.errors import Fenced
 from st2common.models.connection import Document
+from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
 from st2common.output.chunk import End, StreamTotal
@@ -61,7 +62,8 @@ class Rescuer:
         self._end(execution_id, attempt, end, expired.get("owner"))
 
     def _end(self, execution_id: str, attempt: int, end: End, runner: str | None) -> None:
-        fields = {"result": _result(end, runner)}
+        result = _result(end, runner)
+        fields = {"result": result, "result_size": result_size(result)}
         # An end that the runner wrote can be one that is not allowed from here: "succeeded" of what is being canceled.
         ended = self._executions.change(
             execution_id, Status(end.status), attempt=attempt, fields=fields

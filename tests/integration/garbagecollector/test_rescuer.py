@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from st2common.clock import now_us
+from st2common.errors import Fenced
+from st2common.models.executions import Executions
+from st2common.models.statuses import Status
+from st2common.output.chunk import Chunk, End, Run, Stream, StreamTotal
+from st2common.output.doorbell import Doorbell, parse
+from st2common.output.mongo_log import MongoOutputLog
+from st2common.services.events import ExecutionEvents
+from st2common.transport.memory import MemoryTransport
+from st2common.transport.port import Message
+from st2common.transport.topology import EXECUTION
+from st2garbagecollector.rescuer import Rescuer
+from tests.conditions import eventually
+from tests.integration.garbagecollector.conftest import SECOND
+
+Store = Callable[..., str]
+
+
+@pytest.fixture
+def rescuer(executions: Executions, log: MongoOutputLog, transport: MemoryTransport) -> Rescuer:
+    return Rescuer(executions, log, Doorbell(transport), ExecutionEvents(transport), "collector-1")
+
+
+def lost(stored: Store, status: str = "running", lease_ago: int = SECOND) -> str:
+    return stored(status, age=60 * SECOND, attempt=1, owner="runner-1", lease_until=now_us() - lease_ago)
+
+
+def line(execution_id: str, number: int, attempt: int = 1) -> Chunk:
+    data = b"a line\n"
+    return Chunk(
+        execution_id=execution_id,
+        stream=Stream.STDOUT,
+        stream_seq=number,
+        seq=number,
+        offset=(number - 1) * len(data),
+        data=data,
+        runs=(Run(len(data), now_us()),),
+        attempt=attempt,
+        line=number - 1,
+    )
+
+
+def found(executions: Executions, execution_id: str) -> dict[str, Any]:
+    document = executions.get(execution_id)
+    assert document is not None
+    return document
+
+
+def test_a_lost_execution_is_abandoned_with_a_reason_and_a_log_that_ends(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store, events: list[Message]
+) -> None:
+    execution_id = lost(stored)
+    log.append([line(execution_id, 1), line(execution_id, 2)])
+
+    assert rescuer.run() is False
+
+    after = found(executions, execution_id)
+    assert (after["status"], after["attempt"]) == ("abandoned", 2)
+    assert "runner-1" in after["result"]["error"]
+    assert after["end_timestamp"] >= after["start_timestamp"]
+    end = log.end(execution_id)
+    assert end is not None
+    assert (end.status, end.exit_code, end.attempt) == ("abandoned", None, 2)
+    chunks = log.read(execution_id, 0)
+    assert b"".join(chunk.data for chunk in chunks) == b"a line\na line\n"
+    assert end.seq == chunks[-1].seq + 1
+    assert (end.stdout.bytes, end.stdout.lines) == (14, 2)
+    eventually(lambda: len(events) == 2)
+    bell, update = sorted(events, key=lambda message: message.exchange == EXECUTION)
+    assert parse(bell).end == end
+    assert (update.routing_key, update.body["execution"]["status"]) == ("update", "abandoned")
+
+
+def test_whoever_is_alive_is_left_alone(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    alive = lost(stored, lease_ago=-60 * SECOND)
+    rescuer.run()
+    assert found(executions, alive)["status"] == "running"
+    assert log.end(alive) is None
+
+
+def test_a_runner_that_was_only_slow_is_fenced(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    execution_id = lost(stored)
+    log.append([line(execution_id, 1)])
+    rescuer.run()
+    with pytest.raises(Fenced):
+        log.append([line(execution_id, 2)])
+    assert executions.change(execution_id, Status.SUCCEEDED, attempt=1) is None
+
+
+def test_a_lease_renewed_in_the_last_moment_counts(executions: Executions, stored: Store) -> None:
+    execution_id = lost(stored)
+    (expired,) = executions.expired(now_us(), 10)
+    executions.renew_leases("runner-1", [execution_id], now_us() + 60 * SECOND)
+    assert executions.seize(expired, "collector-1", now_us() + SECOND) is None
+
+
+def test_a_log_that_the_runner_ended_tells_how_the_execution_ended(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    execution_id = lost(stored)
+    end = End(execution_id, 2, 1, "succeeded", 0, now_us(), stdout=StreamTotal(1, 7, 1))
+    log.finish(end, [line(execution_id, 1)])
+    rescuer.run()
+    after = found(executions, execution_id)
+    assert (after["status"], after["result"]["exit_code"]) == ("succeeded", 0)
+    assert log.end(execution_id) == end
+
+
+def test_an_end_that_cannot_follow_is_abandoned(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    execution_id = lost(stored, status="canceling")
+    log.finish(End(execution_id, 1, 1, "succeeded", 0, now_us()))
+    rescuer.run()
+    assert found(executions, execution_id)["status"] == "abandoned"
+
+
+@pytest.mark.parametrize("died_after", ["seize", "log"])
+def test_a_rescue_that_was_interrupted_is_finished_by_the_next_one(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store, died_after: str
+) -> None:
+    execution_id = lost(stored)
+    log.append([line(execution_id, 1)])
+    (expired,) = executions.expired(now_us(), 10)
+    seized = executions.seize(expired, "collector-0", now_us() - 1)
+    assert seized is not None
+    if died_after == "log":
+        position = log.take_over(execution_id, 2)
+        log.finish(End(execution_id, position.seq + 1, 2, "abandoned", None, now_us()))
+    rescuer.run()
+    assert found(executions, execution_id)["status"] == "abandoned"
+    assert log.end(execution_id) is not None
