@@ -10,7 +10,7 @@ from typing import Any
 
 from st2common.clock import isoformat
 from st2common.models.connection import Document
-from st2common.models.secrets import masked, object_schema, secrets_in
+from st2common.models.secrets import masked, object_schema, secrets_in, without_texts
 
 #: The top-level names that a client may ask for.
 FIELDS = (
@@ -45,6 +45,9 @@ EXCLUDABLE = ("result", "trigger_instance", "status")
 _KEPT_WHEN_EMPTY = frozenset({"action", "runner", "liveaction", "status", "context", "log", "id"})
 _AS_STORED = FIELDS[FIELDS.index("parent") :]
 _WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
+
+# Characters. Shorter secrets are hidden where they stand, but not searched for in other values.
+_SHORTEST_SECRET = 4
 
 # Asked for a part of the action or runner, clients also get what they need to read (and we to mask) the parameters.
 _ALWAYS_WITH_A_PART = {
@@ -175,9 +178,12 @@ def result_size(result: Any) -> int:
 
 def _parameters(stored: Mapping[str, Any], mask_secrets: bool) -> Document:
     parameters: Document = stored.get("parameters") or {}
-    if mask_secrets and parameters:
-        parameters = masked(parameters, object_schema(parameter_schemas(stored)))
-    return parameters
+    if not (mask_secrets and parameters):
+        return parameters
+    # A template may have put a secret into another parameter. The longest first: one may be a part of another.
+    texts = [text for text in secret_values(stored) if len(text) >= _SHORTEST_SECRET]
+    shown: Document = masked(parameters, object_schema(parameter_schemas(stored)))
+    return without_texts(shown, sorted(texts, key=len, reverse=True)) if texts else shown
 
 
 def _liveaction(stored: Mapping[str, Any], parameters: Document) -> Document:

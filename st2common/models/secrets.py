@@ -6,7 +6,7 @@ A secret object or array is hidden whole; marks inside objects and arrays hide t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 MASK = "********"
@@ -42,6 +42,19 @@ def secrets_in(value: Any, schema: Schema) -> Iterator[str]:
         for index, item in enumerate(value):
             for inner in _item_schemas(schema, index):
                 yield from secrets_in(item, inner)
+
+
+def without_texts(value: Any, texts: Collection[str]) -> Any:
+    """A copy of ``value`` without these texts, at any depth: secrets that a template has put into other values."""
+    if isinstance(value, str):
+        for text in texts:
+            value = value.replace(text, MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {key: without_texts(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_texts(item, texts) for item in value]
+    return value
 
 
 def object_schema(properties: Mapping[str, Schema]) -> Schema:

@@ -1,0 +1,105 @@
+"""The filters that pack authors use in templates, besides Jinja's own."""
+
+from __future__ import annotations
+
+import json
+import os.path
+import re
+from typing import Any
+
+import yaml
+
+from st2common.expressions import versions
+
+# What ``use_none`` leaves in a text, so that a template can give null: casting turns it back.
+NONE_MARK = "%*****__%NONE%__*****%"
+
+
+def from_json_string(value: str) -> Any:
+    return json.loads(value)
+
+
+def from_yaml_string(value: str) -> Any:
+    return yaml.safe_load(value)
+
+
+def to_json_string(
+    value: Any, indent: int | None = None, sort_keys: bool = False, separators: tuple[str, str] = (",", ": ")
+) -> str:
+    return json.dumps(value, indent=indent, sort_keys=sort_keys, separators=separators)
+
+
+def to_yaml_string(value: Any, indent: int | None = None, allow_unicode: bool = True) -> str:
+    return yaml.safe_dump(value, indent=indent, allow_unicode=allow_unicode, default_flow_style=False)
+
+
+def to_complex(value: Any) -> str:
+    """JSON, so that a template passes a list or an object on as what it is."""
+    return json.dumps(value)
+
+
+def json_escape(value: str) -> str:
+    """``value`` as it stands inside a JSON string."""
+    return json.dumps(value)[1:-1]
+
+
+def regex_match(value: Any, pattern: str = "", ignorecase: bool = False) -> bool:
+    return re.match(pattern, str(value), _flags(ignorecase)) is not None
+
+
+def regex_search(value: Any, pattern: str = "", ignorecase: bool = False) -> bool:
+    return re.search(pattern, str(value), _flags(ignorecase)) is not None
+
+
+def regex_replace(value: Any, pattern: str = "", replacement: str = "", ignorecase: bool = False) -> str:
+    return re.sub(pattern, replacement, str(value), flags=_flags(ignorecase))
+
+
+def regex_substring(value: Any, pattern: str = "", result_index: int = 0, ignorecase: bool = False) -> Any:
+    return re.findall(pattern, str(value), _flags(ignorecase))[result_index]
+
+
+def to_human_time_from_seconds(seconds: float) -> str:
+    """``3661`` -> ``1h1m1s``; every unit after the first that is not zero is named."""
+    rest = round(seconds)
+    counts: list[str] = []
+    for unit, length in (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count or counts or unit == "s":
+            counts.append(f"{count}{unit}")
+    return "".join(counts)
+
+
+def use_none(value: Any) -> Any:
+    return NONE_MARK if value is None else value
+
+
+def _flags(ignorecase: bool) -> re.RegexFlag:
+    return re.IGNORECASE if ignorecase else re.RegexFlag(0)
+
+
+FILTERS: dict[str, Any] = {
+    "basename": os.path.basename,
+    "dirname": os.path.dirname,
+    "from_json_string": from_json_string,
+    "from_yaml_string": from_yaml_string,
+    "json_escape": json_escape,
+    "regex_match": regex_match,
+    "regex_replace": regex_replace,
+    "regex_search": regex_search,
+    "regex_substring": regex_substring,
+    "to_complex": to_complex,
+    "to_human_time_from_seconds": to_human_time_from_seconds,
+    "to_json_string": to_json_string,
+    "to_yaml_string": to_yaml_string,
+    "use_none": use_none,
+    "version_bump_major": versions.bump_major,
+    "version_bump_minor": versions.bump_minor,
+    "version_bump_patch": versions.bump_patch,
+    "version_compare": versions.compare,
+    "version_equal": versions.equal,
+    "version_less_than": versions.less_than,
+    "version_match": versions.match,
+    "version_more_than": versions.more_than,
+    "version_strip_patch": versions.strip_patch,
+}

@@ -1,0 +1,126 @@
+"""Jinja templates in values: sandboxed, undefined names are errors, and nothing is ever rendered twice.
+
+Strings with ``{{`` or ``{%`` are templates, at any depth of lists and objects. A text whose syntax is not Jinja's (a
+shell snippet, a Go template) is no template and stays as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from st2common.errors import ValidationError
+from st2common.expressions.filters import FILTERS
+
+# Texts longer than this are compiled each time: the cache must not hold a request's files.
+_MAX_CACHED = 4096
+# A string inside a list or object that is exactly one name keeps the type of its value.
+_ONE_NAME = re.compile(r"^\{\{\s*([A-Za-z_]\w*)\s*\}\}$")
+
+
+class TemplateError(ValidationError):
+    """A template could not be rendered."""
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Values go to shells and scripts, never into HTML.
+        autoescape=False,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def is_template(value: Any) -> bool:
+    """Whether there is a template anywhere in ``value``."""
+    return any("{{" in text or "{%" in text for text in _texts(value))
+
+
+def names_in(value: Any) -> set[str]:
+    """The names that the templates in ``value`` use.
+
+    Raises:
+        TemplateError: a template uses a filter or test that does not exist.
+    """
+    names: set[str] = set()
+    for text in _texts(value):
+        compiled = _compiled(text)
+        if compiled:
+            names |= compiled[1]
+    return names
+
+
+def render(value: Any, scope: Mapping[str, Any]) -> Any:
+    """``value`` with every template in it rendered; a template by itself gives text.
+
+    Raises:
+        TemplateError: a name is undefined, a filter fails, or the sandbox forbids it.
+    """
+    if isinstance(value, str):
+        return _render_text(value, scope)
+    if isinstance(value, Mapping):
+        return {_render_text(key, scope): _render_inner(item, scope) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_render_inner(item, scope) for item in value]
+    return value
+
+
+def _render_inner(value: Any, scope: Mapping[str, Any]) -> Any:
+    if isinstance(value, str) and (match := _ONE_NAME.match(value)) and match.group(1) in scope:
+        return scope[match.group(1)]
+    return render(value, scope)
+
+
+def _render_text(text: str, scope: Mapping[str, Any]) -> str:
+    compiled = _compiled(text)
+    if compiled is None:
+        return text
+    try:
+        return compiled[0].render(scope)
+    except Exception as error:  # a template can raise anything: its filters and operators run on any value
+        raise TemplateError(str(error) or type(error).__name__) from error
+
+
+def _compiled(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
+    if "{{" not in text and "{%" not in text:
+        return None
+    return _compile_cached(text) if len(text) <= _MAX_CACHED else _compile(text)
+
+
+def _compile(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
+    try:
+        names = meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
+        return _ENVIRONMENT.from_string(text), frozenset(names)
+    except jinja2.TemplateAssertionError as error:
+        raise TemplateError(error.message) from error
+    except jinja2.TemplateSyntaxError:
+        return None
+    except (RecursionError, MemoryError, OverflowError) as error:
+        raise TemplateError("The template is too complex") from error
+
+
+_compile_cached = functools.lru_cache(maxsize=512)(_compile)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)

@@ -1,0 +1,58 @@
+"""Parameter schemas as packs write them, turned into JSON schema draft 4.
+
+Packs use draft 4 with the boolean ``required`` of draft 3, and the extra keywords ``position``, ``immutable`` and
+``secret``, which validation ignores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OF_SCHEMAS = ("allOf", "anyOf", "oneOf")
+_NAMED_SCHEMAS = ("properties", "patternProperties")
+_SCHEMA = ("items", "additionalItems", "additionalProperties", "not")
+
+
+def to_draft4(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema in draft 4. A required property with a default need not be given."""
+    converted = {key: value for key, value in schema.items() if not isinstance(value, bool) or key != "required"}
+    for keyword in _OF_SCHEMAS:
+        if keyword in schema:
+            converted[keyword] = [_converted(inner) for inner in schema[keyword]]
+    for keyword in _NAMED_SCHEMAS:
+        if keyword in schema:
+            converted[keyword] = {name: _converted(inner) for name, inner in schema[keyword].items()}
+    for keyword in _SCHEMA:
+        if keyword in schema:
+            inner = schema[keyword]
+            converted[keyword] = [_converted(item) for item in inner] if isinstance(inner, list) else _converted(inner)
+    required = _required(schema)
+    if required:
+        converted["required"] = required
+    return _nullable(converted)
+
+
+def _converted(schema: Any) -> Any:
+    return to_draft4(schema) if isinstance(schema, Mapping) else schema
+
+
+def _required(schema: Mapping[str, Any]) -> list[str]:
+    listed = schema.get("required")
+    names = list(listed) if isinstance(listed, list) else []
+    for name, inner in (schema.get("properties") or {}).items():
+        marked = isinstance(inner, Mapping) and inner.get("required") is True and inner.get("default") is None
+        if marked and name not in names:
+            names.append(name)
+    return names
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """A default of null means that null is a value, whatever the type."""
+    if "default" not in schema or schema["default"] is not None:
+        return schema
+    if isinstance(schema.get("type"), str):
+        schema["type"] = [schema["type"], "null"]
+    if isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
+    return schema
