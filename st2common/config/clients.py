@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import ssl
 import time
 from typing import Any
 
@@ -14,6 +15,8 @@ from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyM
 from st2common.errors import ConfigError
 from st2common.models import connection
 from st2common.models.connection import Document
+from st2common.transport.amqp import AmqpTransport
+from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -23,6 +26,8 @@ _FIRST_PAUSE = 0.2
 
 # What a server of MongoDB's protocol answers to wrong credentials: Unauthorized, AuthenticationFailed.
 _REFUSED = (13, 18)
+
+_CERTIFICATE_CHECKS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
 def connect_database(config: cfg.ConfigOpts) -> Database[Document]:
@@ -83,3 +88,31 @@ def _driver_options(settings: Any) -> dict[str, Any]:
         "tlsAllowInvalidHostnames": settings.tls_allow_invalid_hostnames or None,
     }
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def make_transport(config: cfg.ConfigOpts) -> Transport:
+    """The client of the broker. Does not wait for it.
+
+    Raises:
+        ConfigError: an address is not one of RabbitMQ.
+    """
+    settings = config.messaging
+    urls: list[str] = settings.cluster_urls or [settings.url]
+    schemes = {url.partition("://")[0] for url in urls}
+    if not schemes <= {"amqp", "amqps"}:
+        # Not the address itself: it has a password in it.
+        raise ConfigError("[messaging] url or cluster_urls: an address begins with amqp:// or amqps://")
+    return AmqpTransport(urls, login_method=settings.login_method, ssl=_tls(settings, "amqps" in schemes))
+
+
+def _tls(settings: Any, wanted: bool) -> bool | dict[str, Any]:
+    """TLS parameters of py-amqp. The broker's certificate and the name in it are checked unless the file says not to,
+    by the system's authorities where none are given."""
+    files = {"keyfile": settings.ssl_keyfile, "certfile": settings.ssl_certfile, "ca_certs": settings.ssl_ca_certs}
+    given = {name: path for name, path in files.items() if path}
+    if not (wanted or settings.ssl or given):
+        return False
+    check = _CERTIFICATE_CHECKS[settings.ssl_cert_reqs or "required"]
+    # None stands for the host of the address in use.
+    name = {} if check == ssl.CERT_NONE else {"server_hostname": None}
+    return {**given, "cert_reqs": check, **name}

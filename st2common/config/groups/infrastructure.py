@@ -25,9 +25,12 @@ GROUPS: dict[str, list[cfg.Opt]] = {
                 ("optional", "checked if there is one"),
                 ("required", "checked, and there must be one"),
             ],
-            help="Whether the broker's certificate is checked; it is when a file of authorities is given.",
+            help="Whether the broker's certificate, and the name in it, are checked; required if not given.",
         ),
-        cfg.StrOpt("ssl_ca_certs", help="Certificates of the authorities that may vouch for the broker."),
+        cfg.StrOpt(
+            "ssl_ca_certs",
+            help="Certificates of the authorities that may vouch for the broker; the system's if not given.",
+        ),
         cfg.StrOpt("login_method", help="How to log in: PLAIN, AMQPLAIN or EXTERNAL."),
     ],
     "database": [
