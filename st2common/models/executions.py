@@ -19,6 +19,8 @@ The document in ``action_execution_d_b``::
     owner              id of the runner that holds it
     lease_until        microseconds since the epoch
     cancel             {user}: set once somebody asked for its end
+    stream_output      whether its output shows while it runs; set by the claim
+    output_in_log      {stream: bytes}: output too long for the result, which is to be read from the log
     republish_at       microseconds since the epoch: when the sweeper publishes it again if nobody claims it before
     output_purged      True once its output was removed for its age
 """
@@ -78,18 +80,16 @@ class Executions:
         found = self.collection.find_one({"_id": ObjectId(execution_id)}, {"status": 1})
         return Status(found["status"]) if found else None
 
-    def claim(self, execution_id: str, owner: str, lease_until: int, runner_info: Mapping[str, Any]) -> Document | None:
-        """Make ``owner`` the one that runs it: ``requested`` or ``scheduled`` becomes ``running``, attempt + 1."""
+    def claim(self, execution_id: str, owner: str, lease_until: int, fields: Mapping[str, Any]) -> Document | None:
+        """Make ``owner`` the one that runs it: ``requested`` or ``scheduled`` becomes ``running``, attempt + 1.
+
+        ``fields`` are set as well: what the runner has to say about itself.
+        """
         now = now_us()
         return self.collection.find_one_and_update(
             {"_id": ObjectId(execution_id), "status": {"$in": [str(status) for status in CLAIMABLE]}},
             {
-                "$set": {
-                    "status": str(Status.RUNNING),
-                    "owner": owner,
-                    "lease_until": lease_until,
-                    "liveaction.runner_info": dict(runner_info),
-                },
+                "$set": {**fields, "status": str(Status.RUNNING), "owner": owner, "lease_until": lease_until},
                 "$inc": {"attempt": 1},
                 "$push": {
                     "log": {
@@ -148,6 +148,11 @@ class Executions:
                 {"status": 1, "attempt": 1, "owner": 1, "cancel": 1},
             )
         )
+
+    def held_by(self, owner: str) -> list[Document]:
+        """The unfinished executions that a runner holds."""
+        held = [str(Status.RUNNING), str(Status.CANCELING)]
+        return list(self.collection.find({"status": {"$in": held}, "owner": owner}))
 
     def unclaimed(self, before_us: int, limit: int) -> list[Document]:
         """Executions (id and start) accepted before ``before_us`` that no runner has claimed and that are due to be

@@ -56,6 +56,8 @@ class BellTower:
 
     def __init__(self, transport: Transport) -> None:
         self._lock = threading.Lock()
+        #: Held while a binding comes or goes, so that the last to leave cannot undo what the next to come has made.
+        self._binding = threading.Lock()
         self._ears: dict[str, set[Ear]] = defaultdict(set)
         self._subscription = transport.subscribe(self._on_message, self._on_reconnect)
 
@@ -63,22 +65,22 @@ class BellTower:
     def listen(self, execution_id: str) -> Iterator[Ear]:
         """Hear every bell of an execution that rings from now on."""
         ear = Ear()
-        with self._lock:
-            first = not self._ears[execution_id]
-            self._ears[execution_id].add(ear)
-        if first:
-            self._subscription.bind(EXECUTION_OUTPUT, execution_id)
+        with self._binding:
+            with self._lock:
+                ears = self._ears[execution_id]
+                ears.add(ear)
+            if len(ears) == 1:
+                self._subscription.bind(EXECUTION_OUTPUT, execution_id)
         try:
             yield ear
         finally:
-            with self._lock:
-                ears = self._ears[execution_id]
-                ears.discard(ear)
-                last = not ears
-                if last:
-                    del self._ears[execution_id]
-            if last:
-                self._subscription.unbind(EXECUTION_OUTPUT, execution_id)
+            with self._binding:
+                with self._lock:
+                    ears.discard(ear)
+                    if not ears:
+                        del self._ears[execution_id]
+                if not ears:
+                    self._subscription.unbind(EXECUTION_OUTPUT, execution_id)
 
     def _on_message(self, message: Message) -> None:
         bell = parse(message)

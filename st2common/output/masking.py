@@ -97,13 +97,13 @@ class Masker:
         out: list[bytes] = []
         position = 0
         for start, end in self._matches(text):
+            if start == 0 and self.covered:
+                position = end  # its mask is out already
+                continue
             if start >= safe:
                 break
-            if start >= position:
-                out.append(text[position:start])
-            if not (position == start == 0 and self.covered):
-                out.append(MASK)
-                self.count += 1
+            out += [text[position:start], MASK]
+            self.count += 1
             position = end
         if position < safe:
             out.append(text[position:safe])

@@ -116,7 +116,7 @@ class Writer:
         needles: list[bytes],
         on_chunk: Callable[[Chunk], None] | None = None,
     ) -> None:
-        """``on_chunk`` is called for each chunk once it is durable."""
+        """``on_chunk`` is called for each chunk once it has its number; it is durable when the verb returns."""
         self._log = log
         self._doorbell = doorbell
         self._execution_id = execution_id
@@ -124,6 +124,8 @@ class Writer:
         self._seq = position.seq
         self._streams = {stream: _StreamWriter(stream, position.of(stream), needles) for stream in Stream}
         self._on_chunk = on_chunk
+        #: Numbered, not stored yet.
+        self._batch: list[Chunk] = []
 
     @property
     def pending(self) -> int:
@@ -138,35 +140,25 @@ class Writer:
         Raises:
             Fenced: another attempt owns the log.
         """
-        batch: list[Chunk] = []
-        for arrival in arrivals:
-            state = self._streams[arrival.stream]
-            data = arrival.data
-            if state.skip:
-                skipped = min(state.skip, len(data))
-                state.skip -= skipped
-                data = data[skipped:]
-            state.lines.feed(data, arrival.time_us)
-            self._number(state, state.lines.take(), batch)
-            if len(batch) >= MAX_BATCH // 2:
-                self._store(batch)
-                batch = []
-        self._store(batch)
+        self._take(arrivals)
+        self._store()
 
     def flush(self) -> None:
         """Store the unfinished lines too: a prompt or a progress bar has been idle for long enough."""
-        batch: list[Chunk] = []
         for state in self._streams.values():
-            self._number(state, state.lines.flush(), batch)
-        self._store(batch)
+            self._number(state, state.lines.flush())
+        self._store()
+
+    def close(self, arrivals: Iterable[Arrival]) -> None:
+        """Take the last that arrived. What is not durable yet goes out with the end record."""
+        self._take(arrivals)
+        for state in self._streams.values():
+            self._number(state, state.lines.flush(end=True))
+            self._append(state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True))
 
     def finish(self, status: str, exit_code: int | None) -> End:
-        """Store what is left, then the end record: in one write where it can be."""
-        batch: list[Chunk] = []
-        for state in self._streams.values():
-            self._number(state, state.lines.flush(end=True), batch)
-            last = state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True)
-            self._append(last, batch)
+        """Store what is left and the end record: in one write where it can be."""
+        self.close(())
         end = End(
             execution_id=self._execution_id,
             seq=self._seq + 1,
@@ -178,29 +170,40 @@ class Writer:
             stderr=self._streams[Stream.STDERR].total(),
             masked=sum(state.masked for state in self._streams.values()),
         )
+        batch, self._batch = self._batch, []
         self._until_stored(lambda: self._log.finish(end, batch))
-        self._announce(batch, end)
+        self._doorbell.ring(self._execution_id, batch, end)
         return end
 
-    def _number(self, state: _StreamWriter, pieces: list[Piece], batch: list[Chunk]) -> None:
-        for piece in pieces:
-            self._append(state.chunk(piece, self._execution_id, self._seq + 1, self._attempt), batch)
+    def _take(self, arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            state = self._streams[arrival.stream]
+            data = arrival.data
+            if state.skip:
+                skipped = min(state.skip, len(data))
+                state.skip -= skipped
+                data = data[skipped:]
+            state.lines.feed(data, arrival.time_us)
+            self._number(state, state.lines.take())
+            if len(self._batch) >= MAX_BATCH // 2:
+                self._store()
 
-    def _append(self, chunk: Chunk | None, batch: list[Chunk]) -> None:
+    def _number(self, state: _StreamWriter, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            self._append(state.chunk(piece, self._execution_id, self._seq + 1, self._attempt))
+
+    def _append(self, chunk: Chunk | None) -> None:
         if chunk:
             self._seq += 1
-            batch.append(chunk)
-
-    def _store(self, batch: list[Chunk]) -> None:
-        if batch:
-            self._until_stored(lambda: self._log.append(batch))
-            self._announce(batch, None)
-
-    def _announce(self, batch: list[Chunk], end: End | None) -> None:
-        self._doorbell.ring(self._execution_id, batch, end)
-        if self._on_chunk:
-            for chunk in batch:
+            self._batch.append(chunk)
+            if self._on_chunk:
                 self._on_chunk(chunk)
+
+    def _store(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._until_stored(lambda: self._log.append(batch))
+            self._doorbell.ring(self._execution_id, batch)
 
     def _until_stored(self, store: Callable[[], None]) -> None:
         """Repeat ``store`` until the database takes it. Both verbs of the log may be repeated."""
