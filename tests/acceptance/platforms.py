@@ -1,0 +1,96 @@
+"""A platform of the shipped commands, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+from st2ctl import heartbeats
+from st2ctl.installation import Installation
+from st2ctl.processes import Process
+
+_BIN = Path(sys.executable).parent
+
+# Seconds for one command; a start on a loaded machine is the longest.
+_COMMAND_TIMEOUT = 110
+
+
+class Platform:
+    def __init__(self, var: Path, mode: Sequence[str] = ()) -> None:
+        """``mode``: ``["standalone"]``, or nothing for daemons of their own."""
+        self.var = var
+        self._mode = mode
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``st2ctl <mode> <arguments>``."""
+        words = [str(_BIN / "st2ctl"), *self._mode, *arguments, "--var", str(self.var)]
+        return subprocess.run(words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, cwd=self.var.parent)
+
+    def start(self) -> str:
+        started = self.ctl("start")
+        assert started.returncode == 0, started.stdout + started.stderr
+        return started.stdout
+
+    def stop(self) -> None:
+        stopped = self.ctl("stop", "--cancel-actions")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    def st2(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        words = [str(_BIN / "st2"), *arguments]
+        return subprocess.run(words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, env=self.environment)
+
+    def st2_in_background(self, *arguments: str) -> subprocess.Popen[str]:
+        words = [str(_BIN / "st2"), *arguments]
+        return subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment
+        )
+
+    @property
+    def config(self) -> cfg.ConfigOpts:
+        return Installation.in_directory(self.var).config
+
+    @property
+    def environment(self) -> dict[str, str]:
+        installation = Installation.in_directory(self.var)
+        urls = {"ST2_API_URL": f"{installation.api_url}/v1", "ST2_STREAM_URL": f"{installation.stream_url}/v1"}
+        return {**os.environ, **urls, "ST2_CLI_SKIP_CONFIG": "1"}
+
+    def process(self, name: str) -> Process:
+        """The one process of a component."""
+        [process] = [beat.process for beat in heartbeats.read_all(self.var) if beat.name == name]
+        return process
+
+    def processes(self) -> dict[int, str]:
+        """Every process that has anything to do with this platform's directory: pid -> command line."""
+        return {
+            int(directory.name): _read(directory / "cmdline").replace("\0", " ")
+            for directory in Path("/proc").glob("[0-9]*")
+            if int(directory.name) != os.getpid()
+            and str(self.var) in _read(directory / "cmdline") + _read(directory / "environ")
+        }
+
+    def kill_everything(self) -> None:
+        """For the end of a test that failed."""
+        for pid in self.processes():
+            process = Process.of(pid)
+            if process is not None:
+                process.send(signal.SIGKILL)
+
+
+def lines_of(output: str) -> list[str]:
+    """What the action printed, without the time stamps of ``tail`` and what else the command says."""
+    return re.findall(r"^\[[^\]]+\]\[stdout\] (.*)$", output, flags=re.MULTILINE)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""

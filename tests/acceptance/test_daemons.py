@@ -1,0 +1,116 @@
+"""The development profile: five daemons of their own, a private RabbitMQ and an embedded database."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from st2ctl import heartbeats
+from st2ctl.daemons import COMPONENTS
+from tests.acceptance.platforms import Platform, lines_of
+from tests.conditions import eventually
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = Platform(tmp_path_factory.mktemp("daemons") / "var")
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+        assert platform.processes() == {}
+    finally:
+        platform.kill_everything()
+
+
+def start_action(platform: Platform, command: str) -> str:
+    started = platform.st2("run", "core.local", f"cmd={command}", "-a", "-j")
+    assert started.returncode == 0, started.stdout + started.stderr
+    execution_id: str = json.loads(started.stdout)["id"]
+    return execution_id
+
+
+def test_every_daemon_is_well(platform: Platform) -> None:
+    eventually(lambda: all(beat.well for beat in heartbeats.read_all(platform.var)))
+    status = platform.ctl("status")
+    assert status.returncode == 0
+    title, *lines = status.stdout.splitlines()
+    assert title == "##### st2 components status #####"
+    assert [line.split(" PID: ")[0] for line in lines] == sorted(COMPONENTS)
+    assert all("healthy" in line for line in lines), status.stdout
+    assert f"127.0.0.1:{platform.config.api.port}" in status.stdout
+
+
+def test_restart_during_a_running_action_loses_nothing(platform: Platform, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    count = f"i=0; until [ -e {go_on} ]; do i=$((i+1)); echo line $i; sleep 0.02; done; echo last $i"
+    execution_id = start_action(platform, count)
+    tail = platform.st2_in_background("execution", "tail", execution_id)
+    assert tail.stdout is not None
+    first = tail.stdout.readline()
+    before = platform.process("st2actionrunner")
+    restarted = platform.ctl("restart")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert platform.process("st2actionrunner") != before
+    go_on.touch()
+    with tail:
+        rest = tail.stdout.read()
+        assert tail.wait() == 0, rest
+    *lines, last = lines_of(first + rest)
+    assert lines == [f"line {number + 1}" for number in range(len(lines))]
+    assert last == f"last {len(lines)}"
+
+
+def test_one_component_is_restarted(platform: Platform) -> None:
+    before = {name: platform.process(name) for name in COMPONENTS}
+    assert platform.ctl("restart-component", "st2rulesengine").returncode == 0
+    after = {name: platform.process(name) for name in COMPONENTS}
+    assert [name for name in COMPONENTS if after[name] != before[name]] == ["st2rulesengine"]
+
+
+def test_a_daemon_that_was_killed_is_shown_and_started_again(platform: Platform) -> None:
+    process = platform.process("st2garbagecollector")
+    process.send(signal.SIGKILL)
+    assert process.wait(10)
+    assert "st2garbagecollector is not running." in platform.ctl("status").stdout
+    platform.start()
+    assert platform.process("st2garbagecollector") != process
+
+
+def test_reload_registers_and_shows_the_status(platform: Platform) -> None:
+    reloaded = platform.ctl("reload", "--register-actions")
+    assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr
+    assert "##### st2 components status #####" in reloaded.stdout
+
+
+def test_stop_with_cancel_ends_the_actions_that_run(platform: Platform) -> None:
+    execution_id = start_action(platform, "echo begun; sleep 600")
+    tail = platform.st2_in_background("execution", "tail", execution_id)
+    assert tail.stdout is not None
+    assert tail.stdout.readline().endswith("begun\n")
+    try:
+        stopped = platform.ctl("stop", "--cancel-actions")
+    finally:
+        tail.kill()
+        tail.communicate()
+    assert stopped.returncode == 0
+    assert f"Cancelled {execution_id}" in stopped.stdout
+    assert platform.processes() == {}
+    platform.start()
+    canceled = json.loads(platform.st2("execution", "get", execution_id, "-j").stdout)
+    assert canceled["status"] == "canceled"
+
+
+def test_a_second_platform_on_the_same_ports_is_refused(platform: Platform, tmp_path: Path) -> None:
+    other = Platform(tmp_path / "var")
+    other.var.mkdir()
+    text = (platform.var / "st2.conf").read_text()
+    (other.var / "st2.conf").write_text(text.replace(str(platform.var), str(other.var)))
+    started = Platform(other.var, ["standalone"]).ctl("start")
+    assert started.returncode == 1
+    assert "in use by another program" in started.stderr
+    assert other.processes() == {}
