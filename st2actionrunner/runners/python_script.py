@@ -1,0 +1,153 @@
+"""``python-script``: a Python class of a pack, in a process of its own: :mod:`st2common.runners.python_action`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
+from st2actionrunner.runners.entry_point import entry_point, release
+from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
+from st2actionrunner.runners.results import explain, return_code
+from st2actionrunner.runners.settings import SYSTEM_PACKS, RunnerSettings
+from st2actionrunner.runners.timeouts import timeout_of
+from st2common.models.statuses import Status
+
+WRAPPER = "st2common.runners.python_action"
+
+#: What the wrapper exits with after ``run`` returned a pair whose first item is neither a bool nor None.
+INVALID_STATUS = 220
+
+#: ``result`` of a process that left none.
+NO_RESULT = "None"
+
+# An interpreter, its C library and its allocator read these when they start: a fork of a running one would not.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
+
+
+class PythonScript:
+    """Runner of ``python-script``."""
+
+    def __init__(self, settings: RunnerSettings) -> None:
+        self._settings = settings
+
+    def prepare(self, run: RunRequest) -> Launch:
+        virtualenv = self._virtualenv(run.action["pack"])
+        python = str(virtualenv / "bin" / "python") if virtualenv else self._settings.python
+        file_path = entry_point(run)
+        path = self._import_path(run, virtualenv)
+        user = user_variables(run)
+        # The platform's own modules are found through it.
+        user.pop("PYTHONPATH", None)
+        return Launch(
+            argv=[python, "-u", "-m", WRAPPER],
+            env=self._environment(run, virtualenv, path, user),
+            stdin=self._instructions(run, file_path),
+            timeout=timeout_of(run),
+            parent=None if _needs_fresh_interpreter(user) else PythonParent(python, path, _watched(virtualenv)),
+        )
+
+    def conclude(self, run: RunRequest, outcome: Outcome) -> tuple[Status, dict[str, Any]]:
+        release(run)
+        code = return_code(outcome.exit)
+        if code == INVALID_STATUS:
+            return Status.FAILED, {"error": outcome.stderr, "traceback": _traceback(outcome.stderr)}
+        written = _written(outcome.result)
+        result: dict[str, Any] = {
+            "result": written.get("result", NO_RESULT),
+            "exit_code": code,
+            "stdout": outcome.stdout,
+            "stderr": outcome.stderr,
+        }
+        if (error := explain(outcome.exit, timeout_of(run))) is not None:
+            result["error"] = error
+        if outcome.exit.timed_out:
+            return Status.TIMEOUT, result
+        succeeded = code == 0 and written.get("status") is not False
+        return Status.SUCCEEDED if succeeded else Status.FAILED, result
+
+    def _virtualenv(self, pack: str) -> Path | None:
+        """The virtual environment of ``pack``, or None for a pack that runs on the platform's own Python."""
+        if pack in SYSTEM_PACKS:
+            return None
+        virtualenv = self._settings.virtualenvs / pack
+        if not (virtualenv / "bin" / "python").exists():
+            raise RunnerError(
+                f'The pack "{pack}" has no virtual environment ({virtualenv}). '
+                f"Create it with: st2 run packs.setup_virtualenv packs={pack}"
+            )
+        return virtualenv
+
+    def _import_path(self, run: RunRequest, virtualenv: Path | None) -> tuple[str, ...]:
+        """PYTHONPATH: the pack before the platform, so that a pack's own version of a library wins."""
+        path: list[Path | str] = []
+        if run.pack_path and self._settings.enable_common_libs:
+            path.append(run.pack_path / "lib")
+        if virtualenv:
+            packages = _site_packages(virtualenv)
+            path += [packages.parent, packages] if packages else []
+        if run.pack_path:
+            path.append(run.pack_path / "actions" / "lib")
+        path += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        return tuple(dict.fromkeys([*map(str, path), *self._settings.platform_path]))
+
+    def _environment(
+        self, run: RunRequest, virtualenv: Path | None, path: tuple[str, ...], user: dict[str, str]
+    ) -> dict[str, str]:
+        environment = public_part(os.environ) | user | platform_variables(run)
+        environment["PYTHONPATH"] = os.pathsep.join(path)
+        if virtualenv:
+            environment["PATH"] = f"{virtualenv / 'bin'}{os.pathsep}{environment.get('PATH', os.defpath)}"
+            environment["VIRTUAL_ENV"] = str(virtualenv)
+        environment["ST2_API_URL"] = run.api_url
+        if run.auth_token:
+            environment["ST2_AUTH_TOKEN"] = run.auth_token
+        return environment
+
+    def _instructions(self, run: RunRequest, file_path: Path) -> bytes:
+        level = run.runner_parameters.get("log_level")
+        return json.dumps(
+            {
+                "pack": run.action["pack"],
+                "file_path": str(file_path),
+                "parameters": dict(run.action_parameters),
+                "config": dict(run.pack_config),
+                "user": run.context.get("user"),
+                # "DEBUG" is the default of the runner type: whoever left it at that gets what the administrator chose.
+                "log_level": level if level and level != "DEBUG" else self._settings.python_log_level,
+                "result_path": str(run.directory / "result"),
+            }
+        ).encode()
+
+
+def _needs_fresh_interpreter(user: dict[str, str]) -> bool:
+    return any(name == "TZ" or name.startswith(_READ_AT_START) for name in user)
+
+
+def _site_packages(virtualenv: Path) -> Path | None:
+    return next(iter(sorted(virtualenv.glob("lib/python3.*/site-packages"))), None)
+
+
+def _watched(virtualenv: Path | None) -> str | None:
+    """Installing a requirement changes this directory."""
+    packages = _site_packages(virtualenv) if virtualenv else None
+    return str(packages) if packages else None
+
+
+def _written(result: bytes | None) -> dict[str, Any]:
+    """What the wrapper wrote: {"result": ..., "status": true | false | null}; nothing if it did not come so far."""
+    if result is None:
+        return {}
+    try:
+        written = json.loads(result)
+    except ValueError:
+        # Cut short: the process was ended while it wrote.
+        return {}
+    return written if isinstance(written, dict) else {}
+
+
+def _traceback(text: str) -> str:
+    start = text.find("Traceback (most recent call last)")
+    return text[start:] if start >= 0 else ""

@@ -1,0 +1,77 @@
+"""The child that runs an action on other hosts: ``python -m st2actionrunner.runners.remote_program``.
+
+Reads a :class:`~st2actionrunner.ssh.job.Job` from standard input, shows the hosts' output while it comes, and writes
+``{"hosts": {"<host>": {...}}}``, or ``{"error": "..."}`` if it could not begin, to the job's result file. TERM ends the
+remote commands first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import paramiko
+
+from st2actionrunner.ssh.connection import Connector
+from st2actionrunner.ssh.host import Result, run_on
+from st2actionrunner.ssh.job import Job
+from st2actionrunner.ssh.output import HostStream, Pipe, result_limit
+from st2actionrunner.ssh.private_keys import UnusableKey
+
+# What a shell would say of a program that TERM has ended.
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def main() -> int:
+    """Do the job; 0 when there is a result for each host, whatever it is."""
+    stop = threading.Event()
+
+    def on_term(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_term)
+    # What paramiko logs about lost connections is in the results, in better words.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    logging.getLogger("paramiko").propagate = False
+    job = Job.from_json(sys.stdin.buffer.read())
+    try:
+        connector = Connector(job)
+    except (UnusableKey, OSError, paramiko.SSHException) as error:
+        print(error, file=sys.stderr, flush=True)
+        _write(job, {"error": str(error)})
+        return 1
+    _write(job, {"hosts": _run_on_all(job, connector, stop)})
+    return _TERMINATED if stop.is_set() else 0
+
+
+def _run_on_all(job: Job, connector: Connector, stop: threading.Event) -> dict[str, Result]:
+    limit = result_limit(len(job.hosts))
+    stdout, stderr = Pipe(sys.stdout.fileno()), Pipe(sys.stderr.fileno())
+
+    def run(host: str) -> Result:
+        named = host if len(job.hosts) > 1 else None
+        streams = (HostStream(pipe, named, limit) for pipe in (stdout, stderr))
+        return run_on(host, job, connector, *streams, stop)
+
+    with ThreadPoolExecutor(max_workers=job.parallel) as pool:
+        return dict(zip(job.hosts, pool.map(run, job.hosts), strict=True))
+
+
+def _write(job: Job, result: dict[str, Any]) -> None:
+    path = Path(job.result_path)
+    temporary = path.with_name(path.name + ".new")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        json.dump(result, file)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What the runners need to know of the configuration."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from oslo_config import cfg
+
+import st2common
+
+#: Packs that run on the platform's own Python: they are part of it, or have no requirements of their own.
+SYSTEM_PACKS = frozenset({"core", "packs", "linux", "chatops", "examples", "default"})
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    key_file: str
+    remote_dir: str
+    max_parallel: int
+    allow_partial_failure: bool
+    #: Path of the OpenSSH client configuration to follow, or None.
+    config_file: str | None
+    #: Seconds.
+    connect_timeout: int
+    known_hosts_file: str
+    trust_on_first_use: bool
+
+
+@dataclass(frozen=True)
+class RunnerSettings:
+    #: Whom shell actions run as, here and on other hosts.
+    system_user: str
+    python: str
+    #: Where pack virtual environments lie.
+    virtualenvs: Path
+    enable_common_libs: bool
+    python_log_level: str
+    ssh: SshSettings
+    #: Import path of the platform itself: actions in other interpreters import st2common and what it needs.
+    platform_path: tuple[str, ...]
+
+    @classmethod
+    def from_config(cls, config: cfg.ConfigOpts) -> RunnerSettings:
+        return cls(
+            system_user=config.system_user.user,
+            python=config.actionrunner.python_binary or sys.executable,
+            virtualenvs=Path(config.system.base_path) / "virtualenvs",
+            enable_common_libs=config.packs.enable_common_libs,
+            python_log_level=config.actionrunner.python_runner_log_level.upper(),
+            ssh=_ssh(config),
+            platform_path=platform_path(),
+        )
+
+
+def _ssh(config: cfg.ConfigOpts) -> SshSettings:
+    options = config.ssh_runner
+    return SshSettings(
+        key_file=config.system_user.ssh_key_file,
+        remote_dir=options.remote_dir,
+        max_parallel=options.max_parallel_actions,
+        allow_partial_failure=options.allow_partial_failure,
+        config_file=options.ssh_config_file_path if options.use_ssh_config else None,
+        connect_timeout=options.ssh_connect_timeout,
+        known_hosts_file=options.known_hosts_file,
+        trust_on_first_use=options.trust_on_first_use,
+    )
+
+
+def platform_path() -> tuple[str, ...]:
+    """Where the platform's packages and their dependencies lie, each directory once."""
+    packages = str(Path(st2common.__file__).parent.parent)
+    return tuple(dict.fromkeys((packages, sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
