@@ -38,6 +38,7 @@ def stop(installation: Installation, cancel_actions: bool, tell: Tell) -> int:
             daemons.stop([daemon for daemon in running if daemon.name in _INTAKE], tell)
             running_actions.wait(installation.state_path, installation.config.actionrunner.exit_timeout, tell)
         daemons.stop(running, tell)
+        running_actions.wait_for_idle_keepers(installation.state_path)
         if installation.development:
             servers.stop(installation)
         heartbeats.remove_dead(installation.state_path)

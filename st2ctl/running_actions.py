@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 import urllib.error
@@ -12,13 +13,16 @@ from pathlib import Path
 from st2ctl.installation import Installation
 
 _LOOK_INTERVAL = 0.1
+# Seconds; a keeper waits two for another runner before it ends.
+_KEEPER_PATIENCE = 10.0
 # Seconds that the API may take to answer a cancellation.
 _CANCEL_TIMEOUT = 10.0
 
 
 def ids(state_path: Path) -> set[str]:
     """The ids of executions that have a child here: directories ``runner/<slot>/runs/<execution id>.<attempt>``."""
-    return {run.name.partition(".")[0] for run in (state_path / "runner").glob("*/runs/*.*")}
+    slots = (state_path / "runner").glob("*")
+    return {run.name.partition(".")[0] for slot in slots for run in _runs_of(slot)}
 
 
 def wait(state_path: Path, timeout: float, tell: Callable[[str], None]) -> None:
@@ -34,6 +38,14 @@ def wait(state_path: Path, timeout: float, tell: Callable[[str], None]) -> None:
         tell(f"{_count(running)} of this host go on, and are picked up at the next start: {', '.join(sorted(running))}")
 
 
+def wait_for_idle_keepers(state_path: Path) -> None:
+    """Wait for the keepers without actions: they end by themselves a moment after their runner has gone."""
+    deadline = time.monotonic() + _KEEPER_PATIENCE
+    for lock in (state_path / "runner").glob("*/keeper.lock"):
+        while not _runs_of(lock.parent) and _held(lock) and time.monotonic() < deadline:
+            time.sleep(_LOOK_INTERVAL)
+
+
 def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
     """Ask the API to cancel what runs here."""
     for execution_id in sorted(ids(installation.state_path)):
@@ -45,6 +57,20 @@ def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
             tell(f"Could not cancel {execution_id}: {_faultstring(error)}")
         except OSError as error:
             tell(f"Could not cancel {execution_id}: the API at {installation.api_url} does not answer ({error})")
+
+
+def _runs_of(slot: Path) -> list[Path]:
+    return list(slot.glob("runs/*.*"))
+
+
+def _held(lock: Path) -> bool:
+    """Whether a keeper lives: it holds the lock until it ends, however it ends."""
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _faultstring(error: urllib.error.HTTPError) -> str:

@@ -53,6 +53,7 @@ def stop(installation: Installation, cancel_actions: bool, tell: Tell) -> int:
                 running_actions.cancel(installation, tell)
             running_actions.wait(installation.state_path, installation.config.actionrunner.exit_timeout, tell)
             daemons.stop([daemon], tell)
+            running_actions.wait_for_idle_keepers(installation.state_path)
             tell("The platform has stopped.")
         else:
             tell(f"No platform runs in {installation.state_path}.")
