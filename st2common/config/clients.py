@@ -36,11 +36,9 @@ def connect_database(config: cfg.ConfigOpts) -> Database[Document]:
     Raises:
         ConfigError: the database refuses the credentials, or the options contradict each other.
     """
-    settings = config.database
+    uri, options = database_location(config)
     try:
-        database = connection.connect(
-            _uri(settings), settings.db_name, settings.connection_timeout, **_driver_options(settings)
-        )
+        database = connection.connect(uri, config.database.db_name, config.database.connection_timeout, **options)
     except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
         raise ConfigError(f"[database] {error}") from error
     _wait_for(database)
@@ -65,16 +63,10 @@ def _wait_for(database: Database[Document]) -> None:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _uri(settings: Any) -> str:
-    if settings.host.startswith(("mongodb://", "mongodb+srv://")):
-        return str(settings.host)
-    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
-    return f"mongodb://{host}:{settings.port}"
-
-
-def _driver_options(settings: Any) -> dict[str, Any]:
-    """Only what is set: an option that is given overrides what a URI says."""
-    wanted = {
+def database_location(config: cfg.ConfigOpts) -> tuple[str, dict[str, Any]]:
+    """The URI of the database and the driver's options beside it: only what is set, since it overrides the URI."""
+    settings = config.database
+    options = {
         "username": settings.username,
         "password": settings.password,
         "authMechanism": settings.authentication_mechanism,
@@ -87,7 +79,16 @@ def _driver_options(settings: Any) -> dict[str, Any]:
         "tlsAllowInvalidCertificates": settings.tls_allow_invalid_certificates or None,
         "tlsAllowInvalidHostnames": settings.tls_allow_invalid_hostnames or None,
     }
-    return {name: value for name, value in wanted.items() if value is not None}
+    return _database_uri(settings.host, settings.port), {
+        name: value for name, value in options.items() if value is not None
+    }
+
+
+def _database_uri(host: str, port: int) -> str:
+    if host.startswith(("mongodb://", "mongodb+srv://")):
+        return host
+    bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"mongodb://{bracketed}:{port}"
 
 
 def make_transport(config: cfg.ConfigOpts) -> Transport:
@@ -96,21 +97,25 @@ def make_transport(config: cfg.ConfigOpts) -> Transport:
     Raises:
         ConfigError: an address is not one of RabbitMQ.
     """
-    settings = config.messaging
-    urls: list[str] = settings.cluster_urls or [settings.url]
-    schemes = {url.partition("://")[0] for url in urls}
-    if not schemes <= {"amqp", "amqps"}:
+    urls = _broker_urls(config)
+    if not all(url.startswith(("amqp://", "amqps://")) for url in urls):
         # Not the address itself: it has a password in it.
         raise ConfigError("[messaging] url or cluster_urls: an address begins with amqp:// or amqps://")
-    return AmqpTransport(urls, login_method=settings.login_method, ssl=_tls(settings, "amqps" in schemes))
+    return AmqpTransport(urls, login_method=config.messaging.login_method, ssl=tls_parameters(config))
 
 
-def _tls(settings: Any, wanted: bool) -> bool | dict[str, Any]:
-    """TLS parameters of py-amqp. The broker's certificate and the name in it are checked unless the file says not to,
-    by the system's authorities where none are given."""
+def _broker_urls(config: cfg.ConfigOpts) -> list[str]:
+    return config.messaging.cluster_urls or [config.messaging.url]
+
+
+def tls_parameters(config: cfg.ConfigOpts) -> bool | dict[str, Any]:
+    """py-amqp's TLS parameters; False without TLS. The broker's certificate and the name in it are checked unless the
+    file says not to, by the system's authorities where none are given."""
+    settings = config.messaging
     files = {"keyfile": settings.ssl_keyfile, "certfile": settings.ssl_certfile, "ca_certs": settings.ssl_ca_certs}
     given = {name: path for name, path in files.items() if path}
-    if not (wanted or settings.ssl or given):
+    secure = any(url.startswith("amqps://") for url in _broker_urls(config))
+    if not (secure or settings.ssl or given):
         return False
     check = _CERTIFICATE_CHECKS[settings.ssl_cert_reqs or "required"]
     # None stands for the host of the address in use.
