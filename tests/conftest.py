@@ -10,6 +10,7 @@ import pytest
 from pymongo.database import Database
 
 from st2common.models import connection
+from st2common.transport.amqp import AmqpTransport
 from st2common.transport.memory import MemoryTransport
 from tests.servers import running_database, running_rabbitmq
 
@@ -40,5 +41,13 @@ def database(database_uri: str) -> Iterator[Database[dict[str, Any]]]:
 @pytest.fixture
 def memory_transport() -> Iterator[MemoryTransport]:
     transport = MemoryTransport()
+    yield transport
+    transport.close()
+
+
+@pytest.fixture
+def amqp_transport(rabbitmq_url: str) -> Iterator[AmqpTransport]:
+    """A transport over the real broker, whose exchanges and queues are this test's alone."""
+    transport = AmqpTransport(rabbitmq_url, prefix=f"test{secrets.token_hex(6)}")
     yield transport
     transport.close()

@@ -9,7 +9,11 @@ def matches(pattern: str, routing_key: str) -> bool:
     """Whether a binding takes a key: ``*`` is exactly one dot-separated word, ``#`` is any number, none included."""
     if pattern in ("#", routing_key):
         return True
-    return _match(pattern.split("."), routing_key.split("."))
+    return _match(_words(pattern), _words(routing_key))
+
+
+def _words(text: str) -> list[str]:
+    return text.split(".") if text else []
 
 
 def _match(pattern: Sequence[str], words: Sequence[str]) -> bool:

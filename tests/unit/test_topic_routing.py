@@ -12,7 +12,7 @@ from st2common.transport.routing import matches
         ("create", "update", False),
         ("*", "create", True),
         ("*", "create.all", False),
-        ("*", "", True),
+        ("*", "", False),
         ("#", "", True),
         ("#", "a.b.c", True),
         ("a.*.c", "a.b.c", True),
