@@ -103,15 +103,20 @@ class Starting:
         )
 
 
-def of(installation: Installation, names: Sequence[str] = ()) -> list[Daemon]:
-    """The daemons of the named components (of all of them, or those in ``COMPONENTS`` of the environment)."""
-    names = names or os.environ.get("COMPONENTS", "").split() or COMPONENTS
+def components() -> tuple[str, ...]:
+    """The components that are meant where none is named: ``COMPONENTS`` of the environment, else all."""
+    names = tuple(os.environ.get("COMPONENTS", "").split()) or COMPONENTS
     unknown = sorted(set(names) - set(COMPONENTS))
     if unknown:
         raise CommandError(f"{unknown[0]} is not a component. Components: {' '.join(COMPONENTS)}")
+    return names
+
+
+def of(installation: Installation, names: Sequence[str] = ()) -> list[Daemon]:
+    """The daemons of the named components, or of those that :func:`components` gives."""
     return [
         Daemon(installation, name, number, (*command(name), "--config-file", str(installation.conf)))
-        for name in names
+        for name in names or components()
         for number in range(1, _processes_of(name) + 1)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from st2ctl import daemons, heartbeats, running_actions, servers
 from st2ctl.daemons import COMPONENTS, STANDALONE, Daemon
@@ -57,7 +58,7 @@ def restart(installation: Installation, names: Sequence[str], tell: Tell) -> int
 
 def status(installation: Installation, tell: Tell) -> int:
     beats = heartbeats.read_all(installation.state_path)
-    expected = () if any(beat.name == STANDALONE for beat in beats) else COMPONENTS
+    expected = () if any(beat.name == STANDALONE for beat in beats) else daemons.components()
     for line in heartbeats.table(beats, expected):
         tell(line)
     return 0
@@ -76,17 +77,19 @@ def _bring_up(installation: Installation, wanted: Sequence[Daemon], tell: Tell) 
         daemons.start(wanted, tell)
         return
     servers.start(installation, tell)
-    installation.logs.mkdir(parents=True, exist_ok=True)
-    with (installation.logs / "st2-register-content.log").open("ab") as log:
-        registration = subprocess.Popen(
-            _register_command(installation, _DEFAULT_REGISTER), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
+    # At the same time: both wait for the database most of the time.
+    with ThreadPoolExecutor(1) as pool:
+        registration = pool.submit(_register, installation)
         daemons.start(wanted, tell)
-    finally:
-        code = registration.wait()
-    if code != 0:
-        raise CommandError(f"registering the packs failed (exit code {code}); see {log.name}")
+        registration.result()
+
+
+def _register(installation: Installation) -> None:
+    registered = subprocess.run(
+        _register_command(installation, _DEFAULT_REGISTER), capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if registered.returncode != 0:
+        raise CommandError(f"registering the packs failed (exit code {registered.returncode}):\n{registered.stderr}")
 
 
 def _register_command(installation: Installation, flags: Sequence[str]) -> list[str]:

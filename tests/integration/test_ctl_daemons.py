@@ -115,9 +115,10 @@ def test_a_port_of_another_program_is_named_before_anything_starts(
     assert daemon.process() is None
 
 
-def test_a_component_that_is_none() -> None:
+def test_a_component_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPONENTS", "st2api st2nonsense")
     with pytest.raises(CommandError, match="st2nonsense is not a component"):
-        daemons.of(None, ["st2nonsense"])  # type: ignore[arg-type]
+        daemons.components()
 
 
 def test_waiting_for_running_actions_ends_with_the_last_of_them(tmp_path: Path) -> None:
