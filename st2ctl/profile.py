@@ -36,7 +36,8 @@ port = {stream}
 enable = False
 
 [content]
-system_packs_base_path = {packs}
+# Packs of your own go here; those of the platform are found without it.
+system_packs_base_path = {var}/packs
 
 [database]
 # The embedded database of this directory.
@@ -59,7 +60,6 @@ def write_conf(conf: Path) -> None:
         user=getpass.getuser(),
         var=var,
         home=Path.home(),
-        packs=shipped_packs(),
         api=api,
         stream=stream,
         database=database,
@@ -68,11 +68,6 @@ def write_conf(conf: Path) -> None:
     partial = conf.with_name(f"{conf.name}.{secrets.token_hex(4)}")
     partial.write_text(text)
     partial.replace(conf)
-
-
-def shipped_packs() -> Path:
-    """The packs that come with the platform."""
-    return Path(__file__).resolve().parent.parent / "packs"
 
 
 def pick_ports(*wanted: int | None) -> list[int]:

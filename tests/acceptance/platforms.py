@@ -16,21 +16,22 @@ from st2ctl import heartbeats
 from st2ctl.installation import Installation
 from st2ctl.processes import Process
 
-_BIN = Path(sys.executable).parent
+_PROGRAMS = Path(sys.executable).parent
 
 # Seconds for one command; a start on a loaded machine is the longest.
 _COMMAND_TIMEOUT = 110
 
 
 class Platform:
-    def __init__(self, var: Path, mode: Sequence[str] = ()) -> None:
-        """``mode``: ``["standalone"]``, or nothing for daemons of their own."""
+    def __init__(self, var: Path, mode: Sequence[str] = (), programs: Path = _PROGRAMS) -> None:
+        """``mode``: ``["standalone"]``, or nothing for daemons of their own. ``programs``: where ``st2ctl`` lies."""
         self.var = var
+        self._programs = programs
         self._mode = mode
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``st2ctl <mode> <arguments>``."""
-        words = [str(_BIN / "st2ctl"), *self._mode, *arguments, "--var", str(self.var)]
+        words = [str(self._programs / "st2ctl"), *self._mode, *arguments, "--var", str(self.var)]
         return subprocess.run(words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, cwd=self.var.parent)
 
     def start(self) -> str:
@@ -43,11 +44,11 @@ class Platform:
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
 
     def st2(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        words = [str(_BIN / "st2"), *arguments]
+        words = [str(self._programs / "st2"), *arguments]
         return subprocess.run(words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, env=self.environment)
 
     def st2_in_background(self, *arguments: str) -> subprocess.Popen[str]:
-        words = [str(_BIN / "st2"), *arguments]
+        words = [str(self._programs / "st2"), *arguments]
         return subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment
         )
