@@ -58,9 +58,10 @@ class Daemon:
         return self.pid_file.read()
 
     def spawn(self) -> Starting:
+        said_before = self.log.stat().st_size if self.log.exists() else 0
         child = DetachedChild(self.command, self.log, self._environment())
         self.pid_file.write(child.pid)
-        return Starting(self, child)
+        return Starting(self, child, said_before)
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
         """End it in order; False when it had to be killed. Its children under the keeper go on."""
@@ -68,10 +69,6 @@ class Daemon:
         in_order = process is None or process.end(timeout)
         self.pid_file.remove()
         return in_order
-
-    def last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS:])
 
     def _environment(self) -> dict[str, str]:
         # Unbuffered, so that the log has a crashed daemon's last words.
@@ -81,9 +78,11 @@ class Daemon:
 class Starting:
     """A daemon that was spawned and is not ready yet."""
 
-    def __init__(self, daemon: Daemon, child: DetachedChild) -> None:
+    def __init__(self, daemon: Daemon, child: DetachedChild, said_before: int) -> None:
+        """``said_before``: how long the log was, in bytes."""
         self.daemon = daemon
         self._child = child
+        self._said_before = said_before
 
     def ready(self) -> bool:
         """Whether it says that it is ready.
@@ -95,12 +94,19 @@ class Starting:
         if code is not None:
             raise CommandError(
                 f"{self.daemon.label} ended while it started (exit code {code}). The end of {self.daemon.log}:\n"
-                + self.daemon.last_words()
+                f"{self.last_words()}"
             )
         return any(
             beat.ready and beat.process.pid == self._child.pid
             for beat in heartbeats.read_all(self.daemon.installation.state_path)
         )
+
+    def last_words(self) -> str:
+        """The end of what it said since it was started."""
+        with self.daemon.log.open("rb") as log:
+            log.seek(self._said_before)
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS:])
 
 
 def components() -> tuple[str, ...]:
@@ -149,9 +155,10 @@ def start(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float
             tell(f"{each.daemon.label} is ready")
             starting.remove(each)
         if starting and time.monotonic() > deadline:
-            late = starting[0].daemon
+            late = starting[0]
             raise CommandError(
-                f"{late.label} is not ready after {timeout:.0f} s. The end of {late.log}:\n{late.last_words()}"
+                f"{late.daemon.label} is not ready after {timeout:.0f} s. The end of {late.daemon.log}:\n"
+                f"{late.last_words()}"
             )
         time.sleep(_LOOK_INTERVAL)
 

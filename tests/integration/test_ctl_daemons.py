@@ -83,6 +83,14 @@ def test_a_daemon_that_dies_while_it_starts_is_named_with_its_last_words(make: M
         daemons.start([make("st2api", program=dies), make()], silent)
 
 
+def test_words_of_an_earlier_run_are_not_repeated(make: MakeDaemon) -> None:
+    for words, forgotten in (("one", "nothing"), ("two", "one")):
+        with pytest.raises(CommandError) as failed:
+            daemons.start([make("st2api", program=f"import sys; sys.exit('{words}')")], silent)
+        assert words in str(failed.value)
+        assert forgotten not in str(failed.value)
+
+
 def test_a_daemon_that_never_becomes_ready_is_given_up(make: MakeDaemon) -> None:
     with pytest.raises(CommandError, match=r"st2stream is not ready after 0 s"):
         daemons.start([make("st2stream", program="import time; time.sleep(60)")], silent, timeout=0.2)
@@ -95,7 +103,7 @@ def test_a_daemon_that_does_not_stop_is_killed(make: MakeDaemon) -> None:
     )
     daemon = make("st2stream", program=ignores)
     starting = daemon.spawn()
-    eventually(lambda: "deaf" in daemon.last_words())
+    eventually(lambda: "deaf" in starting.last_words())
     told: list[str] = []
     daemons.stop([daemon], told.append, timeout=0.2)
     assert told == ["st2stream did not stop within 0 s and was killed"]
