@@ -20,6 +20,7 @@ from st2common.http import access_log
 from st2common.http.cors import CrossOrigin
 from st2common.http.paths import CanonicalPaths
 from st2common.http.responses import fault
+from st2common.output.log import LogUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ def _register_errors(app: Flask) -> None:
     app.register_error_handler(St2Error, _st2_error)
     app.register_error_handler(InvalidDocument, _not_storable)
     app.register_error_handler(ConnectionFailure, _database_away)
+    app.register_error_handler(LogUnavailable, _database_away)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -95,7 +97,7 @@ def _not_storable(error: InvalidDocument) -> Response:
     return fault(str(error), 400)
 
 
-def _database_away(error: ConnectionFailure) -> Response:
+def _database_away(error: ConnectionFailure | LogUnavailable) -> Response:
     LOG.error("The database does not answer: %s", error)
     return fault("The database does not answer.", 503)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from flask import request
+from jsonschema import Draft7Validator
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from st2common.errors import ValidationError
 
 # What a database document can hold as an integer.
 _MAX_INTEGER = 2**63 - 1
+# Characters: an objection quotes what it objects to, which may be as long as the body.
+_MAX_MESSAGE = 1000
 
 
 def parsed() -> Any:
@@ -69,3 +73,16 @@ def _integer(digits: str) -> int:
     if abs(number) > _MAX_INTEGER:
         raise ValueError(f"{digits[:20]}... does not fit into 64 bits")
     return number
+
+
+def checked(schema: Mapping[str, Any]) -> Any:
+    """The body, if it fulfils the JSON schema.
+
+    Raises:
+        ValidationError: it does not; the message is the schema's first objection.
+    """
+    value = parsed()
+    error = next(Draft7Validator(schema).iter_errors(value), None)
+    if error is not None:
+        raise ValidationError(error.message[:_MAX_MESSAGE])
+    return value

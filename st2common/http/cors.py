@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask import Request, Response
+from oslo_config import cfg
 
 METHODS = "GET,POST,PUT,DELETE,OPTIONS"
 ALLOW_HEADERS = "Content-Type,Authorization,X-Auth-Token,St2-Api-Key,X-Request-ID"
@@ -14,6 +15,16 @@ EXPOSE_HEADERS = "Content-Type,X-Limit,X-Total-Count,X-Request-ID"
 DEVELOPER_ORIGINS = ("http://127.0.0.1:3000", "http://localhost:8080", "http://127.0.0.1:8080")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def allowed_origins(config: cfg.ConfigOpts) -> list[str]:
+    """What the configuration allows, and where the API serves its own page, which reads the stream service's port."""
+    host, port = config.api.host, config.api.port
+    hosts = [f"[{host}]" if ":" in host else host]
+    if host in ("127.0.0.1", "::1"):
+        hosts.append("localhost")
+    own = [f"http://{name}:{port}" for name in hosts]
+    return [*DEVELOPER_ORIGINS, *config.api.allow_origin, *own]
 
 
 class CrossOrigin:

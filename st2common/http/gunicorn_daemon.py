@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.event import Event
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -106,8 +107,21 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         self._stop = Event()
         super().init_process()
 
+    def load_wsgi(self) -> None:
+        # Waiting for a database, however long, is no reason to be replaced.
+        gevent.spawn(self._tell_that_it_lives)
+        super().load_wsgi()
+
+    def _tell_that_it_lives(self) -> None:
+        while True:
+            self.notify()
+            gevent.sleep(_NOTIFY_INTERVAL)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)
+        if not self.booted:
+            # It still waits for its database: there is nothing to end in order.
+            os._exit(0)
         self._stop.set()
 
     def run(self) -> None:
@@ -116,13 +130,9 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         server.start()
         LOG.info("%s is ready (pid %d)", self.app.name, self.pid)
         notify_systemd("READY=1")
-        beat_at = 0.0
         while self.alive:
-            self.notify()
-            if time.monotonic() >= beat_at:
-                self.app.status.write(ready=True, health=web.health())
-                beat_at = time.monotonic() + HEARTBEAT_INTERVAL
-            self._stop.wait(_NOTIFY_INTERVAL)
+            self.app.status.write(ready=True, health=web.health())
+            self._stop.wait(HEARTBEAT_INTERVAL)
         deadline = time.monotonic() + self.cfg.graceful_timeout
         # The rest is for closing the clients.
         server.stop(self.cfg.graceful_timeout / 2)

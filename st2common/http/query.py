@@ -18,6 +18,11 @@ def text(name: str) -> str | None:
     return (values[-1] or None) if values else None
 
 
+def texts() -> dict[str, str]:
+    """All parameters that have a value."""
+    return {name: values[-1] for name, values in request.args.lists() if values[-1]}
+
+
 def integer(name: str) -> int | None:
     """The number, or None where the parameter is absent.
 

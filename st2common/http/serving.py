@@ -41,13 +41,20 @@ class Requests:
         self.finite: set[Any] = set()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            # No answer to HEAD has a body: none is a stream.
+            headers_only: Iterable[bytes] = self._application(environ, start_response)
+            return headers_only
         greenlet = getcurrent()
         self.finite.add(greenlet)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            write = start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
             if not any(name.lower() == "content-length" for name, _ in headers):
                 self.finite.discard(greenlet)
-            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+                # Sends the headers: whoever waits for a stream learns at once that it is there.
+                write(b"")
+            return write
 
         try:
             body: Iterable[bytes] = self._application(environ, start)

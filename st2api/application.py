@@ -1,0 +1,56 @@
+"""The API's application: every resource under every prefix that clients use."""
+
+from __future__ import annotations
+
+from flask import Flask
+from oslo_config import cfg
+from pymongo.database import Database
+
+from st2api import actions, execution_output, executions, packs, root, runner_types, web
+from st2api.context import EXTENSION, Api
+from st2common.http import raw_output
+from st2common.http.app import create_app
+from st2common.http.cors import allowed_origins
+from st2common.models.connection import Document
+from st2common.models.executions import Executions
+from st2common.output.bells import BellTower
+from st2common.output.mongo_log import MongoOutputLog
+from st2common.services.events import ExecutionEvents
+from st2common.transport.port import Transport
+
+PREFIXES = ("/v1", "/api/v1")
+
+
+def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> Flask:
+    """The application; whoever runs it calls :func:`close` at the end."""
+    app = create_app("st2api", prefixes=PREFIXES, origins=allowed_origins(config))
+    log = MongoOutputLog(database)
+    context = Api(
+        config=config,
+        database=database,
+        transport=transport,
+        executions=Executions(database),
+        events=ExecutionEvents(transport, config.webui.webui_base_url),
+        log=log,
+        bells=BellTower(transport),
+    )
+    app.extensions[EXTENSION] = context
+    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes):
+        app.register_blueprint(routes)
+    raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
+    for routes in (raw, execution_output.routes, executions.routes):
+        app.register_blueprint(routes)
+    # What executions were called before they got their name.
+    app.register_blueprint(raw, url_prefix="/actionexecutions", name="old_raw_output")
+    app.register_blueprint(execution_output.routes, url_prefix="/actionexecutions", name="old_execution_output")
+    app.register_blueprint(executions.routes, url_prefix="/actionexecutions", name="old_executions")
+    return app
+
+
+def context_of(app: Flask) -> Api:
+    context: Api = app.extensions[EXTENSION]
+    return context
+
+
+def close(app: Flask) -> None:
+    context_of(app).bells.stop()

@@ -1,0 +1,66 @@
+"""What the routes work with: made once for the application, found through the current request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+from oslo_config import cfg
+from pymongo.database import Database
+
+from st2common.errors import NotFound, ValidationError
+from st2common.http import query
+from st2common.models import execution_list
+from st2common.models.connection import Document
+from st2common.models.executions import Executions, object_id
+from st2common.output.bells import BellTower
+from st2common.output.log import OutputLog
+from st2common.services.events import ExecutionEvents
+from st2common.transport.port import Transport
+
+#: Where the application keeps its context.
+EXTENSION = "st2api"
+
+
+@dataclass(frozen=True)
+class Api:
+    config: cfg.ConfigOpts
+    database: Database[Document]
+    transport: Transport
+    executions: Executions
+    events: ExecutionEvents
+    log: OutputLog
+    bells: BellTower
+
+    @property
+    def user(self) -> str:
+        """Who asks. Without authentication everybody is the user that actions run as."""
+        return str(self.config.system_user.user)
+
+    def masks_secrets(self) -> bool:
+        """Whether this request's answer hides secrets. Without authentication everybody may ask to see them."""
+        configured = self.config.api.mask_secrets and self.config.log.mask_secrets
+        return bool(configured) and not query.boolean("show_secrets")
+
+    def find_execution(self, execution_id: str, projection: dict[str, int] | None = None) -> Document:
+        """The stored execution with this id, or the newest where it is ``last``.
+
+        Raises:
+            NotFound: there is none with this id.
+            ValidationError: there is none at all.
+        """
+        if execution_id == "last":
+            newest = execution_list.latest(self.executions.collection, projection)
+            if newest is None:
+                raise ValidationError("No executions found in the database")
+            return newest
+        identity = object_id(execution_id)
+        found = self.executions.collection.find_one({"_id": identity}, projection) if identity else None
+        if found is None:
+            raise NotFound(f'Unable to identify resource with id "{execution_id}".')
+        return found
+
+
+def api() -> Api:
+    context: Api = current_app.extensions[EXTENSION]
+    return context

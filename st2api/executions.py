@@ -1,0 +1,188 @@
+"""Executions: start, find, watch the state of, repeat and cancel them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from st2api import results
+from st2api.context import api
+from st2api.execution_schemas import CHANGE, CREATE, REPEAT
+from st2common.errors import ValidationError
+from st2common.http import body, query
+from st2common.http.paging import Attributes, Page
+from st2common.http.responses import answer, fault
+from st2common.models import execution_list
+from st2common.models.connection import Document
+from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
+from st2common.models.statuses import COMPLETED, Status
+from st2common.services.cancellation import NotCancelable, cancel_execution
+from st2common.services.executions import request_execution, rerun_execution
+
+# The largest result that a client may ask to get within an execution.
+_MAX_RESULT_SIZE = 14 * 1024 * 1024
+# A tree of executions that is deeper than this is one that refers to itself.
+_MAX_DEPTH = 64
+
+routes = Blueprint("executions", __name__, url_prefix="/executions")
+
+
+def shown(stored: Document) -> Document:
+    """The execution as this request may see it."""
+    return to_api(stored, api().masks_secrets(), api().config.webui.webui_base_url)
+
+
+@routes.get("")
+def list_executions() -> Response:
+    page, attributes = Page.of_request(), Attributes.of_request(FIELDS, EXCLUDABLE)
+    selection = execution_list.of_filters(query.texts())
+    collection = api().executions.collection
+    found = execution_list.find(collection, selection, page.limit, page.offset, _fields(attributes))
+    for stored in found:
+        results.complete(stored, api().log, limit=0)
+    items = [select(shown(stored), attributes.include, attributes.exclude) for stored in found]
+    return page.answer(items, execution_list.count(collection, selection))
+
+
+@routes.get("/<execution_id>")
+def get_execution(execution_id: str) -> Response:
+    attributes = Attributes.of_request(FIELDS, EXCLUDABLE)
+    stored = api().find_execution(execution_id, _fields(attributes))
+    limit = query.integer("max_result_size")
+    if limit is not None:
+        if not 0 < limit <= _MAX_RESULT_SIZE:
+            raise ValidationError(f'Parameter "max_result_size" must be between 1 and {_MAX_RESULT_SIZE}')
+        if (stored.get("result_size") or 0) > limit:
+            stored.pop("result", None)
+    results.complete(stored, api().log, results.OUTPUT_IN_EXECUTION)
+    return answer(select(shown(stored), attributes.include, attributes.exclude))
+
+
+@routes.get("/<execution_id>/attribute/<name>")
+def get_attribute(execution_id: str, name: str) -> Response:
+    """The bare value of one field."""
+    if name not in EXCLUDABLE:
+        raise ValidationError(f'Invalid attribute "{name}" specified.')
+    stored = api().find_execution(execution_id, _fields(Attributes(include=(name,))))
+    results.complete(stored, api().log, results.OUTPUT_IN_EXECUTION)
+    return answer(shown(stored).get(name))
+
+
+@routes.get("/<execution_id>/children")
+def list_children(execution_id: str) -> Response:
+    """All executions below this one, flat: each followed by its own, or by start (``result_fmt=sorted``)."""
+    depth = query.integer("depth")
+    levels = _MAX_DEPTH if depth is None or depth < 0 else min(depth, _MAX_DEPTH)
+    parent = api().find_execution(execution_id, {"_id": 1})
+    found = _descendants(str(parent["_id"]), levels)
+    if query.text("result_fmt") == "sorted":
+        found.sort(key=lambda stored: stored["start_timestamp"])
+    return answer([shown(stored) for stored in found])
+
+
+@routes.post("")
+def create_execution() -> Response:
+    wanted = body.checked(CREATE)
+    stored = request_execution(
+        api().database,
+        api().transport,
+        action_ref=wanted["action"],
+        parameters=wanted.get("parameters") or {},
+        user=wanted.get("user") or api().user,
+        context={**(wanted.get("context") or {}), **_context_header()},
+        delay=wanted.get("delay"),
+        notify=wanted.get("notify"),
+        web_base_url=api().config.webui.webui_base_url,
+    )
+    return answer(shown(stored), 201)
+
+
+@routes.post("/<execution_id>/re_run")
+def repeat_execution(execution_id: str) -> Response:
+    wanted = body.checked(REPEAT)
+    parameters, tasks, reset = wanted.get("parameters") or {}, wanted.get("tasks") or [], wanted.get("reset") or []
+    if parameters and (tasks or reset):
+        raise ValidationError("Parameters override is not supported when re-running task(s) for a workflow.")
+    if not set(reset) <= set(tasks):
+        raise ValidationError("List of tasks to reset does not match the tasks to rerun.")
+    stored = rerun_execution(
+        api().database,
+        api().transport,
+        execution_id=str(api().find_execution(execution_id, {"_id": 1})["_id"]),
+        parameters=parameters,
+        user=wanted.get("user") or api().user,
+        tasks=tasks,
+        reset=reset,
+        delay=wanted.get("delay"),
+        web_base_url=api().config.webui.webui_base_url,
+    )
+    return answer(shown(stored), 201)
+
+
+@routes.delete("/<execution_id>")
+def delete_execution(execution_id: str) -> Response:
+    """Cancel. Clients expect "cannot be canceled" as an answer of success."""
+    stored = api().find_execution(execution_id, {"_id": 1})
+    try:
+        return answer(shown(_cancel(str(stored["_id"]))))
+    except NotCancelable as error:
+        return fault(str(error), 200)
+
+
+@routes.put("/<execution_id>")
+def change_execution(execution_id: str) -> Response:
+    """Ask for another status. The platform itself says how an execution ends, so clients can ask for its end only."""
+    status = Status(body.checked(CHANGE)["status"])
+    stored = api().find_execution(execution_id, {"status": 1})
+    if Status(stored["status"]) in COMPLETED:
+        raise ValidationError("Execution is already in completed state.")
+    if status in (Status.CANCELING, Status.CANCELED):
+        return answer(shown(_cancel(str(stored["_id"]))))
+    if status in (Status.PAUSING, Status.PAUSED, Status.RESUMING):
+        raise ValidationError("Failed updating execution. Only workflows can be paused and resumed.")
+    raise ValidationError(f'Failed updating execution. Clients cannot set the status "{status}".')
+
+
+def _cancel(execution_id: str) -> Document:
+    return cancel_execution(
+        api().database,
+        api().transport,
+        execution_id=execution_id,
+        user=api().user,
+        web_base_url=api().config.webui.webui_base_url,
+    )
+
+
+def _context_header() -> Document:
+    """What a client adds to the context of an execution: a JSON object in the header ``st2-context``."""
+    text = request.headers.get("st2-context")
+    if not text:
+        return {}
+    try:
+        added = json.loads(text)
+    except ValueError as error:
+        raise ValidationError(f"Unable to convert st2-context from the headers into JSON: {error}") from None
+    if not isinstance(added, dict):
+        raise ValidationError("The header st2-context is not a JSON object")
+    return added
+
+
+def _fields(attributes: Attributes) -> dict[str, int] | None:
+    """What to read for these attributes; the result's size and its missing output go with the result."""
+    fields = projection(attributes.include, attributes.exclude)
+    if fields and "result" in fields and fields["result"]:
+        return {**fields, "output_in_log": 1, "result_size": 1}
+    return fields
+
+
+def _descendants(parent_id: str, levels: int) -> list[Document]:
+    if levels == 0:
+        return []
+    children = list(api().executions.collection.find({"parent": parent_id}))
+    children.sort(key=lambda stored: stored["start_timestamp"])
+    found: list[Any] = []
+    for child in children:
+        found += [child, *_descendants(str(child["_id"]), levels - 1)]
+    return found

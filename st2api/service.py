@@ -1,0 +1,65 @@
+"""The API as a service, and as what a worker of the API daemon serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+from oslo_config import cfg
+from pymongo.database import Database
+
+from st2api import application
+from st2common.config.loopback import require_loopback
+from st2common.http.serving import GeventServer
+from st2common.models.connection import Document
+from st2common.models.executions import Executions
+from st2common.output.mongo_log import MongoOutputLog
+from st2common.transport.port import Transport
+from st2common.transport.topology import EXECUTIONS_TO_RUN
+
+
+class ApiService:
+    """Answers on ``[api] host`` and ``port`` from inside this process."""
+
+    name = "st2api"
+
+    def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+        require_loopback("api", config.api.host)
+        self._transport = transport
+        self._database = database
+        self._app = application.make_app(config, database, transport)
+        self._server = GeventServer(self.name, self._app, config.api.host, config.api.port)
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    def start(self) -> None:
+        prepare(self._database, self._transport)
+        self._server.start()
+
+    def stop(self, deadline: float) -> None:
+        # Half of the time for requests that are being answered, the rest for what they leave to be sent.
+        self._server.stop(deadline / 2)
+        application.close(self._app)
+
+    def health(self) -> str | None:
+        if not self._transport.healthy():
+            return "no connection to the message broker"
+        return self._server.health()
+
+
+def make(
+    config: cfg.ConfigOpts, database: Database[Document], transport: Transport
+) -> tuple[Flask, Callable[[], None]]:
+    """What a worker of the API daemon serves, and what closes it."""
+    prepare(database, transport)
+    app = application.make_app(config, database, transport)
+    return app, lambda: application.close(app)
+
+
+def prepare(database: Database[Document], transport: Transport) -> None:
+    """What has to be there before the first execution is accepted."""
+    Executions(database).ensure_indexes()
+    MongoOutputLog(database).ensure_indexes()
+    transport.declare(EXECUTIONS_TO_RUN)

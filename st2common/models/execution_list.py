@@ -1,0 +1,168 @@
+"""Lists of executions: which filters clients may use, in which order, and reading one page of the matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
+
+from st2common.clock import now_us, parse
+from st2common.errors import ValidationError
+from st2common.models.connection import Document
+from st2common.models.execution_view import FIELDS
+
+#: Filter -> stored field.
+FILTERS = {
+    "action": "action.ref",
+    "status": "status",
+    "parent": "parent",
+    "trigger": "trigger.name",
+    "trigger_type": "trigger_type.name",
+    "trigger_instance": "trigger_instance.id",
+    "rule": "rule.name",
+    "runner": "runner.name",
+    "user": "context.user",
+    "liveaction": "liveaction.id",
+}
+_TIMES = ("timestamp", "timestamp_gt", "timestamp_lt")
+#: The names of all query parameters that :func:`of_filters` reads.
+PARAMETERS = (*FILTERS, *_TIMES, "id", "filter", "sort", "sort_asc", "sort_desc")
+
+_SORTABLE = {**FILTERS, "id": "_id", "start_timestamp": "start_timestamp", "end_timestamp": "end_timestamp"}
+_PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+# Newest first is what nearly every list is, and a database that sorts before it cuts reads all that match. So the
+# newest are looked for in the last minute, hour and day (microseconds) before everything is.
+_WINDOWS = (60_000_000, 3_600_000_000, 86_400_000_000)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which executions, in which order."""
+
+    conditions: Document = field(default_factory=dict)
+    sort: tuple[tuple[str, int], ...] = (("start_timestamp", DESCENDING), ("_id", DESCENDING))
+
+    @property
+    def newest_first(self) -> bool:
+        return self.sort[0] == ("start_timestamp", DESCENDING) and "start_timestamp" not in self.conditions
+
+
+def of_filters(filters: Mapping[str, str]) -> Selection:
+    """The selection that a client's query parameters (see :data:`PARAMETERS`) ask for.
+
+    The value ``null`` means that the field is absent.
+
+    Raises:
+        ValidationError: a time or a path is not valid.
+    """
+    conditions: Document = {}
+    for name, stored in FILTERS.items():
+        if value := filters.get(name):
+            conditions[stored] = None if value == "null" else value
+    if ids := filters.get("id"):
+        conditions["_id"] = {"$in": [ObjectId(text) for text in ids.split(",") if ObjectId.is_valid(text)]}
+    conditions.update(_by_path(filters.get("filter") or ""))
+    direction = DESCENDING
+    if filters.get("sort_asc") or (filters.get("timestamp_gt") and not filters.get("sort_desc")):
+        direction = ASCENDING
+    times, backwards = _times(filters)
+    if times:
+        conditions["start_timestamp"] = times
+    if backwards is not None:
+        direction = DESCENDING if backwards else ASCENDING
+    return Selection(conditions, _order(filters.get("sort") or "", direction))
+
+
+def find(
+    collection: Collection[Document],
+    selection: Selection,
+    limit: int | None,
+    offset: int = 0,
+    projection: Mapping[str, int] | None = None,
+) -> list[Document]:
+    """A page of the selected executions, as stored."""
+    if limit is not None and selection.newest_first:
+        now = now_us()
+        for window in _WINDOWS:
+            recent = {**selection.conditions, "start_timestamp": {"$gte": now - window}}
+            found = _read(collection, recent, selection.sort, limit, offset, projection)
+            if len(found) == limit:
+                return found
+    return _read(collection, selection.conditions, selection.sort, limit, offset, projection)
+
+
+def count(collection: Collection[Document], selection: Selection) -> int:
+    """How many executions are selected; taken from the collection's statistics where all are."""
+    if not selection.conditions:
+        return collection.estimated_document_count()
+    return collection.count_documents(selection.conditions)
+
+
+def latest(collection: Collection[Document], projection: Mapping[str, int] | None = None) -> Document | None:
+    """The execution that was asked for last."""
+    found = find(collection, Selection(), limit=1, projection=projection)
+    return found[0] if found else None
+
+
+def _read(
+    collection: Collection[Document],
+    conditions: Document,
+    sort: Sequence[tuple[str, int]],
+    limit: int | None,
+    offset: int,
+    projection: Mapping[str, int] | None,
+) -> list[Document]:
+    return list(collection.find(conditions, projection).sort(sort).skip(offset).limit(limit or 0))
+
+
+def _times(filters: Mapping[str, str]) -> tuple[Document, bool | None]:
+    """The condition on the start, and whether the newest come first (None: not said)."""
+    conditions: Document = {}
+    if after := filters.get("timestamp_gt"):
+        conditions["$gt"] = _time(after)
+    if before := filters.get("timestamp_lt"):
+        conditions["$lt"] = _time(before)
+    exact = filters.get("timestamp")
+    if not exact:
+        return conditions, None
+    if ".." in exact:
+        start, _, end = exact.partition("..")
+        first, last = _time(start), _time(end)
+        conditions |= {"$gte": min(first, last), "$lte": max(first, last)}
+        return conditions, first > last
+    conditions["$eq"] = _time(exact)
+    return conditions, None
+
+
+def _time(text: str) -> int:
+    try:
+        # A plus sign of a query string that was not escaped arrives as a space.
+        return parse(text.replace(" 00", "+00") if text.endswith((" 00", " 0000", " 00:00")) else text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _by_path(text: str) -> Document:
+    """``context.user:stanley result.return_code:1`` -> conditions."""
+    conditions: dict[str, Any] = {}
+    for item in text.split():
+        path, separator, value = item.partition(":")
+        if not separator or not _PATH.fullmatch(path) or path.split(".")[0] not in FIELDS:
+            raise ValidationError(f'Filter "{item}" is not of the form path:value')
+        conditions[path] = None if value == "null" else value
+    return conditions
+
+
+def _order(text: str, direction: int) -> tuple[tuple[str, int], ...]:
+    order = []
+    for name in text.split(","):
+        stored = _SORTABLE.get(name.lstrip("+- "))
+        if stored:
+            order.append((stored, DESCENDING if name.startswith("-") else ASCENDING))
+    return tuple(order) or (("start_timestamp", direction), ("_id", direction))
