@@ -1,0 +1,96 @@
+"""One daemon as a process: how it starts, tells that it is ready, and ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Spawn
+from tests.acceptance.status_files import status
+from tests.conditions import eventually
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("name", ["st2garbagecollector", "st2rulesengine"])
+def test_a_daemon_becomes_ready_and_ends_in_order(name: str, spawn: Spawn, conf: Path, tmp_path: Path) -> None:
+    child = spawn(name, "--config-file", str(conf))
+    told = eventually(lambda: status(tmp_path, child), timeout=30)
+    assert told["name"] == name
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(20) == 0
+    assert list((tmp_path / "services").iterdir()) == []
+    written = (tmp_path / "stderr").read_text()
+    assert f"{name} is ready" in written
+    assert "Traceback" not in written
+
+
+@pytest.mark.parametrize("name", ["st2api", "st2stream"])
+def test_an_http_daemon_answers_and_ends_in_order(name: str, spawn: Spawn, conf: Path, tmp_path: Path) -> None:
+    port = free_port()
+    conf.write_text(f"{conf.read_text()}[{name.removeprefix('st2')}]\nport = {port}\n")
+    child = spawn(name, "--config-file", str(conf))
+    told = eventually(lambda: status(tmp_path, child), timeout=30)
+    assert told["listen"] == f"127.0.0.1:{port}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/", timeout=10) as answer:
+        assert answer.status == 200
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(20) == 0
+    assert list((tmp_path / "services").iterdir()) == []
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_a_daemon_waits_for_its_database(spawn: Spawn, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        # Bound and not listening: connections are refused, and nobody else gets the port.
+        closed.bind(("127.0.0.1", 0))
+        conf = tmp_path / "st2.conf"
+        conf.write_text(
+            f"[system]\nstate_path = {tmp_path}\n"
+            f"[database]\nport = {closed.getsockname()[1]}\nconnection_timeout = 200\n"
+        )
+        child = spawn("st2garbagecollector", "--config-file", str(conf))
+        eventually(lambda: "Waiting for the database" in (tmp_path / "stderr").read_text(), timeout=30)
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(10) != 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "st2garbagecollector",
+            "[garbagecollector]\nsleep_delay = soon\n",
+            "[garbagecollector] sleep_delay must be of",
+        ),
+        ("st2garbagecollector", "[garbagecollector]\naction_executions_ttl = -1\n", "action_executions_ttl = -1"),
+        ("st2garbagecollector", "[messaging]\nurl = redis://user:pw@127.0.0.1\n", "[messaging] url"),
+        ("st2garbagecollector", "[database]\nhost = mongodb://\n", "[database]"),
+        ("st2api", "[api]\nhost = 0.0.0.0\n", "loopback"),
+        ("st2api", "[messaging]\nurl = redis://user:pw@127.0.0.1\n", "[messaging] url"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_code_2(
+    spawn: Spawn, conf: Path, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    conf.write_text(f"{conf.read_text()}[api]\nport = {free_port()}\n")
+    wrong = tmp_path / "wrong.conf"
+    wrong.write_text(text)
+    # The right file first: nothing else is wrong.
+    child = spawn(name, "--config-file", str(conf), "--config-file", str(wrong))
+    assert child.wait(30) == 2
+    written = (tmp_path / "stderr").read_text()
+    (line,) = [line for line in written.splitlines() if line.startswith(f"{name}: ")]
+    assert told in line
+    assert "pw" not in written
+    assert "Traceback" not in written
