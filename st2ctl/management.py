@@ -81,15 +81,17 @@ def _bring_up(installation: Installation, wanted: Sequence[Daemon], tell: Tell) 
     with ThreadPoolExecutor(1) as pool:
         registration = pool.submit(_register, installation)
         daemons.start(wanted, tell)
-        registration.result()
+        for line in registration.result():
+            tell(line)
 
 
-def _register(installation: Installation) -> None:
-    registered = subprocess.run(
-        _register_command(installation, _DEFAULT_REGISTER), capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
+def _register(installation: Installation) -> list[str]:
+    """Register every pack; lines that say what is not valid, which does not keep the rest from working."""
+    command = _register_command(installation, ["--register-no-fail-on-failure"])
+    registered = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if registered.returncode != 0:
         raise CommandError(f"registering the packs failed (exit code {registered.returncode}):\n{registered.stderr}")
+    return registered.stderr.splitlines()
 
 
 def _register_command(installation: Installation, flags: Sequence[str]) -> list[str]:
