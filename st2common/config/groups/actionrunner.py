@@ -40,7 +40,7 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             "python_runner_log_level",
             default="DEBUG",
             ignore_case=True,
-            regex="DEBUG|INFO|WARNING|ERROR|CRITICAL|AUDIT",
+            regex="^(DEBUG|INFO|WARNING|ERROR|CRITICAL|AUDIT)$",
             help="Log level of python actions that do not choose one: DEBUG, INFO, WARNING, ERROR, CRITICAL or AUDIT.",
         ),
         logging_file("actionrunner"),
