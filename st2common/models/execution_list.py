@@ -12,9 +12,10 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 
 from st2common.clock import now_us, parse
-from st2common.errors import ValidationError
+from st2common.errors import NotFound, ValidationError
 from st2common.models.connection import Document
 from st2common.models.execution_view import FIELDS
+from st2common.models.executions import object_id
 
 #: Filter -> stored field.
 FILTERS = {
@@ -108,6 +109,27 @@ def latest(collection: Collection[Document], projection: Mapping[str, int] | Non
     """The execution that was asked for last."""
     found = find(collection, Selection(), limit=1, projection=projection)
     return found[0] if found else None
+
+
+def find_execution(
+    collection: Collection[Document], id_or_last: str, projection: Mapping[str, int] | None = None
+) -> Document:
+    """The stored execution with this id, or the newest where it is ``last``.
+
+    Raises:
+        NotFound: there is none with this id.
+        ValidationError: there is none at all.
+    """
+    if id_or_last == "last":
+        newest = latest(collection, projection)
+        if newest is None:
+            raise ValidationError("No executions found in the database")
+        return newest
+    identity = object_id(id_or_last)
+    found = collection.find_one({"_id": identity}, projection) if identity else None
+    if found is None:
+        raise NotFound(f'Unable to identify resource with id "{id_or_last}".')
+    return found
 
 
 def _read(

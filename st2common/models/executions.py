@@ -27,7 +27,7 @@ The document in ``action_execution_d_b``::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -79,6 +79,13 @@ class Executions:
     def status(self, execution_id: str) -> Status | None:
         found = self.collection.find_one({"_id": ObjectId(execution_id)}, {"status": 1})
         return Status(found["status"]) if found else None
+
+    def final_status(self, execution_id: str) -> str | None:
+        """The status of an execution that is over; None while it is not, ``abandoned`` for one that is gone."""
+        status = self.status(execution_id)
+        if status is None:
+            return str(Status.ABANDONED)
+        return str(status) if status in COMPLETED else None
 
     def claim(self, execution_id: str, owner: str, lease_until: int, fields: Mapping[str, Any]) -> Document | None:
         """Make ``owner`` the one that runs it: ``requested`` or ``scheduled`` becomes ``running``, attempt + 1.
@@ -153,6 +160,13 @@ class Executions:
         """The unfinished executions that a runner holds."""
         held = [str(Status.RUNNING), str(Status.CANCELING)]
         return list(self.collection.find({"status": {"$in": held}, "owner": owner}))
+
+    def running(self, only: Collection[str] | None = None) -> list[Document]:
+        """What names each execution that runs now, of those in ``only`` or of all."""
+        condition: Document = {"status": {"$in": [str(Status.RUNNING), str(Status.CANCELING)]}}
+        if only is not None:
+            condition["_id"] = {"$in": [identity for text in only if (identity := object_id(text))]}
+        return list(self.collection.find(condition, {"action.ref": 1, "runner.name": 1}))
 
     def unclaimed(self, before_us: int, limit: int) -> list[Document]:
         """Executions (id and start) accepted before ``before_us`` that no runner has claimed and that are due to be

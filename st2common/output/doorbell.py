@@ -2,10 +2,10 @@
 
 Published on the exchange ``st2.execution.output`` with the execution's id as routing key. The body::
 
-    {"v": 1, "execution_id": "...", "seq": 17, "chunks": [chunk, ...], "end": end or null}
+    {"v": 1, "execution_id": "...", "first": 15, "seq": 17, "chunks": [chunk, ...], "end": end or null}
 
-``seq`` is the last number written. ``chunks`` carries what was written when it is small, else it is empty
-and the reader reads the database.
+``first`` and ``seq`` are the first and the last number written. ``chunks`` carries what was written when it is small,
+else it is empty and the reader reads the database.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MAX_CARRIED_BYTES = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Bell:
     execution_id: str
+    first: int
     seq: int
     chunks: tuple[Chunk, ...] = ()
     end: End | None = None
@@ -41,6 +42,7 @@ class Doorbell:
         body = {
             "v": SCHEMA_VERSION,
             "execution_id": execution_id,
+            "first": chunks[0].seq if chunks else last,
             "seq": last,
             "chunks": [chunk.to_wire() for chunk in chunks] if small else [],
             "end": end.to_wire() if end else None,
@@ -54,6 +56,7 @@ def parse(message: Message) -> Bell:
     execution_id = body["execution_id"]
     return Bell(
         execution_id=execution_id,
+        first=body["first"],
         seq=body["seq"],
         chunks=tuple(Chunk.from_wire(execution_id, wire) for wire in body["chunks"]),
         end=End.from_wire(execution_id, body["end"]) if body["end"] else None,

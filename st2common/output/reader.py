@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
+from st2common.clock import now_us
 from st2common.output.bells import BellTower, Ear
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.log import LogUnavailable, OutputLog
@@ -27,8 +28,17 @@ class Reader:
     """
 
     def __init__(
-        self, log: OutputLog, bells: BellTower, execution_id: str, stream: Stream | None = None, after: int = 0
+        self,
+        log: OutputLog,
+        bells: BellTower,
+        execution_id: str,
+        stream: Stream | None = None,
+        after: int = 0,
+        final_status: Callable[[str], str | None] = lambda _execution_id: None,
     ) -> None:
+        """``final_status`` gives the status of an execution that is over. An execution is over after its log; so one
+        that is over and has no end record never ran, or its output was removed, and its reader is done."""
+        self._final_status = final_status
         self._log = log
         self._bells = bells
         self._execution_id = execution_id
@@ -41,8 +51,9 @@ class Reader:
         with self._bells.listen(self._execution_id) as ear:
             while True:
                 try:
+                    over = self._final_status(self._execution_id)
                     yield from self._stored()
-                    end = self._ended()
+                    end = self._ended() or (self._without_record(over) if over else None)
                 except LogUnavailable as error:
                     LOG.warning("Reading output of execution %s waits: %s", self._execution_id, error)
                     time.sleep(POLL_INTERVAL)
@@ -79,6 +90,9 @@ class Reader:
     def _ended(self) -> End | None:
         end = self._log.end(self._execution_id)
         return end if end and self._complete(end) else None
+
+    def _without_record(self, status: str) -> End:
+        return End(self._execution_id, seq=self.cursor + 1, attempt=0, status=status, exit_code=None, time_us=now_us())
 
     def _complete(self, end: End) -> bool:
         last = end.seq - 1 if self._stream is None else end.total(self._stream).chunks

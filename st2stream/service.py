@@ -1,0 +1,83 @@
+"""The stream service: live output and events over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+from oslo_config import cfg
+from pymongo.database import Database
+
+from st2common.config.loopback import require_loopback
+from st2common.http import raw_output
+from st2common.http.app import create_app
+from st2common.http.cors import allowed_origins
+from st2common.http.serving import GeventServer
+from st2common.models.connection import Document
+from st2common.models.execution_list import find_execution
+from st2common.models.executions import Executions
+from st2common.output.bells import BellTower
+from st2common.output.mongo_log import MongoOutputLog
+from st2common.transport.port import Transport
+from st2stream import execution_output, live_stream
+from st2stream.events import EventHub
+from st2stream.feeds import FeedHub
+
+PREFIXES = ("/v1", "/stream/v1", "/stream")
+
+
+class Stream:
+    """The application and what it runs on; whoever runs it calls :meth:`close` at the end."""
+
+    def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+        executions = Executions(database)
+        log = MongoOutputLog(database)
+        self._bells = BellTower(transport)
+        feeds = FeedHub(log, self._bells, executions.final_status)
+        self._hub = EventHub(transport, feeds, executions, log)
+
+        def find(id_or_last: str) -> Document:
+            return find_execution(executions.collection, id_or_last)
+
+        self.app = create_app("st2stream", prefixes=PREFIXES, origins=allowed_origins(config))
+        self.app.register_blueprint(live_stream.blueprint(self._hub, executions, config.stream.heartbeat))
+        self.app.register_blueprint(execution_output.blueprint(feeds, find))
+        self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))
+
+    def health(self) -> str | None:
+        if self._bells.healthy() and self._hub.healthy():
+            return None
+        return "the broker is away: output comes with a delay of a second, events do not come"
+
+    def close(self) -> None:
+        self._hub.stop()
+        self._bells.stop()
+
+
+class StreamService:
+    """Answers on ``[stream] host`` and ``port`` from inside this process."""
+
+    name = "st2stream"
+
+    def __init__(self, *, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+        require_loopback("stream", config.stream.host)
+        self._stream = Stream(config, database, transport)
+        self._server = GeventServer(self.name, self._stream.app, config.stream.host, config.stream.port)
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self, deadline: float) -> None:
+        self._server.stop(deadline)
+        self._stream.close()
+
+    def health(self) -> str | None:
+        return self._stream.health() or self._server.health()
+
+
+def make(
+    config: cfg.ConfigOpts, database: Database[Document], transport: Transport
+) -> tuple[Flask, Callable[[], None]]:
+    """What a worker of the stream daemon serves, and what closes it."""
+    stream = Stream(config, database, transport)
+    return stream.app, stream.close

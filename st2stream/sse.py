@@ -1,0 +1,70 @@
+"""Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) as bytes."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from typing import Any
+
+from st2common.clock import isoformat
+from st2common.output.chunk import Chunk, End
+
+OUTPUT_CREATE = "st2.execution.output__create"
+OUTPUT_END = "st2.execution.output__end"
+
+# The sentinel that closes an output stream; its data are two quote characters.
+EOF = b"event: EOF\ndata: ''\n\n"
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def event(name: str, data: Any) -> bytes:
+    # JSON escapes line ends within text, so that the data are one line; lone surrogates cannot be sent.
+    return f"event: {name}\ndata: {_encode(data)}\n\n".encode("utf-8", "replace")
+
+
+def with_id(event_id: str, event: bytes) -> bytes:
+    return b"id: " + event_id.encode() + b"\n" + event
+
+
+def output_documents(chunk: Chunk, action_ref: str, runner_ref: str) -> list[tuple[str, dict[str, Any]]]:
+    """A chunk as (cursor, output document) pairs: one for what arrived at one time, normally one line.
+
+    The cursor is ``<seq>`` for the last of a chunk and ``<seq>.<n>`` for the n-th before it.
+    """
+    documents = []
+    start = 0
+    for number, run in enumerate(chunk.runs, 1):
+        data = chunk.data[start : start + run.length]
+        start += run.length
+        cursor = str(chunk.seq) if number == len(chunk.runs) else f"{chunk.seq}.{number}"
+        document: dict[str, Any] = {
+            "id": f"{chunk.execution_id}:{cursor}",
+            "execution_id": chunk.execution_id,
+            "action_ref": action_ref,
+            "runner_ref": runner_ref,
+            "timestamp": isoformat(run.time_us),
+            "output_type": str(chunk.stream),
+            "data": data.decode("utf-8", "replace"),
+            "seq": chunk.seq,
+        }
+        if "\ufffd" in document["data"]:
+            document["data_base64"] = binascii.b2a_base64(data, newline=False).decode("ascii")
+        documents.append((cursor, document))
+    return documents
+
+
+def end_document(end: End) -> dict[str, Any]:
+    """What is known of an ended log."""
+    return {
+        "execution_id": end.execution_id,
+        "timestamp": isoformat(end.time_us),
+        "status": end.status,
+        "exit_code": end.exit_code,
+        "stdout": {"bytes": end.stdout.bytes, "lines": end.stdout.lines, "chunks": end.stdout.chunks},
+        "stderr": {"bytes": end.stderr.bytes, "lines": end.stderr.lines, "chunks": end.stderr.chunks},
+        "truncated_bytes": end.truncated_bytes,
+        "masked": end.masked,
+    }
