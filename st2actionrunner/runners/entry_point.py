@@ -23,7 +23,9 @@ def entry_point(run: RunRequest) -> Path:
         RunnerError: the action has none, it lies outside the pack, or it is not there.
     """
     path, pack = run.entry_point, run.pack_path
-    if path is None or pack is None:
+    if pack is None:
+        raise RunnerError(f'The pack "{run.action["pack"]}" is not on this host.')
+    if path is None:
         raise RunnerError(f'The action "{run.action.get("ref")}" has no entry point.')
     # As written, not as resolved: a pack may well link to a file elsewhere, but ".." in metadata is a mistake or worse.
     inside = Path(os.path.normpath(path))

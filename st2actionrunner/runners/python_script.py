@@ -10,18 +10,19 @@ from typing import Any
 from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
 from st2actionrunner.runners.entry_point import entry_point, release
 from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
-from st2actionrunner.runners.results import explain, return_code
+from st2actionrunner.runners.results import explain, is_storable, return_code
 from st2actionrunner.runners.settings import SYSTEM_PACKS, RunnerSettings
 from st2actionrunner.runners.timeouts import timeout_of
 from st2common.models.statuses import Status
+from st2common.runners.python_action import INVALID_STATUS_EXIT_CODE
 
 WRAPPER = "st2common.runners.python_action"
 
-#: What the wrapper exits with after ``run`` returned a pair whose first item is neither a bool nor None.
-INVALID_STATUS = 220
-
 #: ``result`` of a process that left none.
 NO_RESULT = "None"
+
+# Bytes. The database takes no document over 16 MiB, and there is more in an execution than its result.
+_LARGEST_RESULT = 14 * 1024 * 1024
 
 # An interpreter, its C library and its allocator read these when they start: a fork of a running one would not.
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_")
@@ -42,9 +43,10 @@ class PythonScript:
         # The platform's own modules are found through it.
         user.pop("PYTHONPATH", None)
         return Launch(
-            argv=[python, "-u", "-m", WRAPPER],
+            # -P: the working directory is no place to import from.
+            argv=[python, "-P", "-u", "-m", WRAPPER],
             env=self._environment(run, virtualenv, path, user),
-            stdin=self._instructions(run, file_path),
+            stdin=self._request(run, file_path, virtualenv),
             timeout=timeout_of(run),
             parent=None if _needs_fresh_interpreter(user) else PythonParent(python, path, _watched(virtualenv)),
         )
@@ -52,7 +54,9 @@ class PythonScript:
     def conclude(self, run: RunRequest, outcome: Outcome) -> tuple[Status, dict[str, Any]]:
         release(run)
         code = return_code(outcome.exit)
-        if code == INVALID_STATUS:
+        if outcome.result is not None and len(outcome.result) > _LARGEST_RESULT:
+            return Status.FAILED, {"error": f"The result is larger than {_LARGEST_RESULT} bytes.", "exit_code": code}
+        if code == INVALID_STATUS_EXIT_CODE:
             return Status.FAILED, {"error": outcome.stderr, "traceback": _traceback(outcome.stderr)}
         written = _written(outcome.result)
         result: dict[str, Any] = {
@@ -88,8 +92,9 @@ class PythonScript:
         if virtualenv:
             packages = _site_packages(virtualenv)
             path += [packages.parent, packages] if packages else []
-        if run.pack_path:
-            path.append(run.pack_path / "actions" / "lib")
+        # Packs without a library of their own share a parent.
+        if run.pack_path and (library := run.pack_path / "actions" / "lib").is_dir():
+            path.append(library)
         path += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
         return tuple(dict.fromkeys([*map(str, path), *self._settings.platform_path]))
 
@@ -106,18 +111,21 @@ class PythonScript:
             environment["ST2_AUTH_TOKEN"] = run.auth_token
         return environment
 
-    def _instructions(self, run: RunRequest, file_path: Path) -> bytes:
-        level = run.runner_parameters.get("log_level")
+    def _request(self, run: RunRequest, file_path: Path, virtualenv: Path | None) -> bytes:
+        """What the wrapper reads."""
+        pack, level = run.action["pack"], run.runner_parameters.get("log_level")
+        packages = _site_packages(virtualenv) if virtualenv else None
         return json.dumps(
             {
-                "pack": run.action["pack"],
+                "pack": pack,
                 "file_path": str(file_path),
                 "parameters": dict(run.action_parameters),
                 "config": dict(run.pack_config),
-                "user": run.context.get("user"),
+                "config_path": str(self._settings.configs / f"{pack}.yaml"),
                 # "DEBUG" is the default of the runner type: whoever left it at that gets what the administrator chose.
                 "log_level": level if level and level != "DEBUG" else self._settings.python_log_level,
                 "result_path": str(run.directory / "result"),
+                "site_paths": [str(packages)] if packages else [],
             }
         ).encode()
 
@@ -138,14 +146,16 @@ def _watched(virtualenv: Path | None) -> str | None:
 
 def _written(result: bytes | None) -> dict[str, Any]:
     """What the wrapper wrote: {"result": ..., "status": true | false | null}; nothing if it did not come so far."""
-    if result is None:
-        return {}
     try:
-        written = json.loads(result)
-    except ValueError:
-        # Cut short: the process was ended while it wrote.
+        written = json.loads(result or b"{}")
+    except (ValueError, RecursionError):
+        # Cut short: the process was ended while it wrote. Or lists in lists without end.
         return {}
-    return written if isinstance(written, dict) else {}
+    if not isinstance(written, dict):
+        return {}
+    if "result" in written and not is_storable(written["result"]):
+        written["result"] = json.dumps(written["result"])
+    return written
 
 
 def _traceback(text: str) -> str:

@@ -58,8 +58,8 @@ def _run_on_all(job: Job, connector: Connector, stop: threading.Event) -> dict[s
 
     def run(host: str) -> Result:
         named = host if len(job.hosts) > 1 else None
-        streams = (HostStream(pipe, named, limit) for pipe in (stdout, stderr))
-        return run_on(host, job, connector, *streams, stop)
+        shown = HostStream(stdout, named, limit), HostStream(stderr, named, limit)
+        return run_on(host, job, connector, *shown, stop)
 
     with ThreadPoolExecutor(max_workers=job.parallel) as pool:
         return dict(zip(job.hosts, pool.map(run, job.hosts), strict=True))

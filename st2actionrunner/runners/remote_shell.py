@@ -132,7 +132,7 @@ def _launch(run: RunRequest, command: str, script: ScriptCopy | None, settings: 
     )
     environment = public_part(os.environ) | {"PYTHONPATH": os.pathsep.join(settings.platform_path)}
     return Launch(
-        argv=[sys.executable, "-u", "-m", PROGRAM],
+        argv=[sys.executable, "-P", "-u", "-m", PROGRAM],
         env=environment,
         stdin=job.to_json(),
         timeout=_limit(job),

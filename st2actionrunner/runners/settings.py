@@ -36,6 +36,8 @@ class RunnerSettings:
     python: str
     #: Where pack virtual environments lie.
     virtualenvs: Path
+    #: Where the configurations of packs lie.
+    configs: Path
     enable_common_libs: bool
     python_log_level: str
     ssh: SshSettings
@@ -48,6 +50,7 @@ class RunnerSettings:
             system_user=config.system_user.user,
             python=config.actionrunner.python_binary or sys.executable,
             virtualenvs=Path(config.system.base_path) / "virtualenvs",
+            configs=Path(config.system.base_path) / "configs",
             enable_common_libs=config.packs.enable_common_libs,
             python_log_level=config.actionrunner.python_runner_log_level.upper(),
             ssh=_ssh(config),
