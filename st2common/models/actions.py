@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mongoengine import BooleanField, DictField, ListField, StringField
@@ -96,6 +96,14 @@ def save(action: Action) -> None:
     action.save()
 
 
-def remove_except(pack: str, names: set[str]) -> int:
-    """Remove the actions of a pack that are not among ``names``; how many."""
-    return collection_of(Action).delete_many({"pack": pack, "name": {"$nin": sorted(names)}}).deleted_count
+def remove_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
+    """Remove what was registered from the files of a pack and is gone from them; how many.
+
+    Kept are the actions with these ``names``, those of these ``metadata_files``, and those made without a file.
+    """
+    gone = {
+        "pack": pack,
+        "name": {"$nin": sorted(names)},
+        "metadata_file": {"$nin": [*metadata_files, None, ""]},
+    }
+    return collection_of(Action).delete_many(gone).deleted_count

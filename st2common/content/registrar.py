@@ -1,0 +1,129 @@
+"""Registration: what the packs' files say goes into the database. Repeating it changes nothing.
+
+A file that is not valid is reported and left out; the others are registered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oslo_config import cfg
+
+from st2common.content import action_metadata, pack_manifest, paths
+from st2common.content.errors import ContentError
+from st2common.content.loader import load, load_list
+from st2common.models import actions, packs, runner_types
+from st2common.models.actions import Action
+from st2common.models.connection import Document
+from st2common.models.packs import Pack
+from st2common.models.runner_types import RunnerType
+
+LOG = logging.getLogger(__name__)
+
+#: The kinds of content that the platform knows.
+KINDS = ("runners", "actions")
+
+RUNNER_TYPES = Path(__file__).parent.parent / "runners" / "runner_types.yaml"
+
+# A directory of actions may hold this file, which is none.
+_NO_ACTION = "config.yaml"
+
+
+@dataclass
+class Report:
+    """How many of each kind are registered, and a line for each file that is not."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, count: int) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + count
+
+    @contextmanager
+    def collecting(self, path: Path) -> Iterator[None]:
+        """Turns an error of the file ``path`` into a line of the report."""
+        try:
+            yield
+        except ContentError as error:
+            text = str(error)
+            line = text if text.startswith(str(path)) else f"{path}: {text}"
+            LOG.error("%s", line)
+            self.errors.append(line)
+
+
+def register(
+    config: cfg.ConfigOpts, kinds: Collection[str] = KINDS, only_pack: Path | None = None, report: Report | None = None
+) -> Report:
+    """Register the content of these kinds, of all packs or of ``only_pack``. Packs themselves always are.
+
+    The database must be connected. Never raises for content; the report tells.
+    """
+    report = report or Report()
+    ensure_indexes()
+    if "runners" in kinds:
+        _register_runner_types(report)
+    directories = [only_pack] if only_pack else list(paths.packs(config).values())
+    for directory in directories:
+        with report.collecting(directory / paths.MANIFEST):
+            reference = _register_pack(directory)
+            report.add("packs", 1)
+            if "actions" in kinds:
+                _register_actions(reference, directory, report)
+    return report
+
+
+def ensure_indexes() -> None:
+    for model in (Action, Pack, RunnerType):
+        model.ensure_indexes()
+
+
+def _register_runner_types(report: Report) -> None:
+    with report.collecting(RUNNER_TYPES):
+        for metadata in load_list(RUNNER_TYPES):
+            runner_types.save(RunnerType.from_metadata(metadata))
+            report.add("runners", 1)
+
+
+def _register_pack(directory: Path) -> str:
+    manifest = pack_manifest.complete(load(directory / paths.MANIFEST), directory)
+    packs.save(Pack.from_manifest(manifest))
+    return str(manifest["ref"])
+
+
+def _register_actions(pack: str, directory: Path, report: Report) -> None:
+    runners = {runner["name"]: runner["runner_parameters"] for runner in runner_types.find({})[0]}
+    names: set[str] = set()
+    broken: list[str] = []
+    for path in _metadata_files(directory / "actions"):
+        relative = str(path.relative_to(directory))
+        broken.append(relative)
+        with report.collecting(path):
+            action = _action(load(path), pack, directory, runners)
+            if action["name"] in names:
+                raise ContentError(f'name: the pack has another action "{action["name"]}"')
+            actions.save(Action.from_metadata({**action, "metadata_file": relative}))
+            names.add(action["name"])
+            broken.pop()
+    # What was registered from a file that is broken now stays until somebody mends it or takes it away.
+    removed = actions.remove_except(pack, names, broken)
+    report.add("actions", len(names))
+    LOG.info("Pack %s: %d actions registered, %d removed, %d not valid", pack, len(names), removed, len(broken))
+
+
+def _action(metadata: Document, pack: str, directory: Path, runners: dict[str, Document]) -> Document:
+    if metadata.setdefault("pack", pack) != pack:
+        raise ContentError(f'pack: "{metadata["pack"]}" is not the pack that the file is in, "{pack}"')
+    runner = metadata.get("runner_type")
+    if isinstance(runner, str) and runner not in runners:
+        raise ContentError(f'runner_type: there is no runner type "{runner}"')
+    action_metadata.check(metadata, runners.get(str(runner), {}), directory)
+    return metadata
+
+
+def _metadata_files(directory: Path) -> list[Path]:
+    found = (path for path in directory.glob("*") if path.suffix in (".yaml", ".yml") and path.name != _NO_ACTION)
+    return sorted(path for path in found if path.is_file())
