@@ -15,13 +15,13 @@ from pymongo.errors import PyMongoError
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import Lease
-from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
 from st2garbagecollector.job import Job
 from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
+from st2garbagecollector.releaser import Releaser
 from st2garbagecollector.rescuer import Rescuer
 from st2garbagecollector.sweeper import Sweeper
 
@@ -95,7 +95,8 @@ def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Trans
     interval, rest = config.garbagecollector.collection_interval, config.garbagecollector.sleep_delay
     jobs: list[Job] = [
         Sweeper(executions, transport),
-        Rescuer(executions, log, Doorbell(transport), events, owner),
+        Releaser(database, transport),
+        Rescuer(executions, log, transport, events, owner),
     ]
     output_days = days(config, "action_executions_output_ttl")
     execution_days = days(config, "action_executions_ttl")

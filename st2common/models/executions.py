@@ -15,6 +15,7 @@ The document in ``action_execution_d_b``::
     end_timestamp      microseconds since the epoch; absent until the end
     parent, children   ids as text
     delay              milliseconds
+    not_before         microseconds since the epoch: when the delay is over
     attempt            1, 2, 3 ...: counts the claims; the fencing token of every later write. 0 before the first
     owner              id of the runner that holds it
     lease_until        microseconds since the epoch
