@@ -15,10 +15,11 @@ from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
-from st2common.output.chunk import End, StreamTotal
-from st2common.output.doorbell import Doorbell
-from st2common.output.log import OutputLog, Position, StreamPosition
+from st2common.output.chunk import End
+from st2common.output.log import OutputLog
 from st2common.services.events import ExecutionEvents
+from st2common.services.log_end import end_log
+from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -34,11 +35,11 @@ class Rescuer:
     rest = 0.0
 
     def __init__(
-        self, executions: Executions, log: OutputLog, doorbell: Doorbell, events: ExecutionEvents, owner: str
+        self, executions: Executions, log: OutputLog, transport: Transport, events: ExecutionEvents, owner: str
     ) -> None:
         self._executions = executions
         self._log = log
-        self._doorbell = doorbell
+        self._transport = transport
         self._events = events
         self._owner = owner
 
@@ -52,16 +53,19 @@ class Rescuer:
         seized = self._executions.seize(expired, self._owner, now_us() + int(LEASE * 1_000_000))
         if seized is None:
             return
-        execution_id, attempt = str(seized["_id"]), seized["attempt"]
+        execution_id = str(seized["_id"])
         try:
-            end = self._log.end(execution_id) or self._end_log(execution_id, attempt)
+            # The record carries the attempt after the lost one: ours.
+            end_log(self._log, self._transport, {**expired, "status": str(Status.ABANDONED)})
         except Fenced:
             # The old runner ended the log in this moment, or a later attempt has begun: the next look will see.
             LOG.info("The log of execution %s belongs to somebody else", execution_id)
             return
-        self._end(execution_id, attempt, end, expired.get("owner"))
+        end = self._log.end(execution_id)
+        if end is not None:
+            self._end(execution_id, seized["attempt"], end, _runner(expired))
 
-    def _end(self, execution_id: str, attempt: int, end: End, runner: str | None) -> None:
+    def _end(self, execution_id: str, attempt: int, end: End, runner: str) -> None:
         result = _result(end, runner)
         fields = {"result": result, "result_size": result_size(result)}
         # An end that the runner wrote can be one that is not allowed from here: "succeeded" of what is being canceled.
@@ -69,37 +73,18 @@ class Rescuer:
             execution_id, Status(end.status), attempt=attempt, fields=fields
         ) or self._executions.change(execution_id, Status.ABANDONED, attempt=attempt, fields=fields)
         if ended is not None:
-            LOG.warning("Execution %s is %s, its runner %s was lost", execution_id, ended["status"], runner)
+            LOG.warning("Execution %s is %s, its runner on %s was lost", execution_id, ended["status"], runner)
             self._events.updated(ended)
 
-    def _end_log(self, execution_id: str, attempt: int) -> End:
-        position = self._log.take_over(execution_id, attempt)
-        end = _abandoned(execution_id, attempt, position)
-        self._log.finish(end)
-        self._doorbell.ring(execution_id, [], end)
-        return end
+
+def _runner(execution: Document) -> str:
+    """Which runner had it. Not its owner: that is a collector where an earlier rescue was interrupted."""
+    info = execution["liveaction"].get("runner_info") or {}
+    return f"{info.get('hostname', 'unknown host')} (pid {info.get('pid', 'unknown')})"
 
 
-def _abandoned(execution_id: str, attempt: int, position: Position) -> End:
-    return End(
-        execution_id=execution_id,
-        seq=position.seq + 1,
-        attempt=attempt,
-        status=str(Status.ABANDONED),
-        exit_code=None,
-        time_us=now_us(),
-        stdout=_total(position.stdout),
-        stderr=_total(position.stderr),
-        masked=position.stdout.masked + position.stderr.masked,
-    )
-
-
-def _total(position: StreamPosition) -> StreamTotal:
-    return StreamTotal(chunks=position.chunks, bytes=position.bytes, lines=position.lines)
-
-
-def _result(end: End, runner: str | None) -> Document:
-    lost = f"The runner {runner} that ran this execution was lost"
+def _result(end: End, runner: str) -> Document:
+    lost = f"The runner on {runner} that ran this execution was lost"
     if end.status == Status.ABANDONED:
         return {"error": f"{lost}. What the action printed until then is in its output; whether it ended is unknown."}
     # The runner had written the end of the log, which tells the truth, and died before it changed the execution.

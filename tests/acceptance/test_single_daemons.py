@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -41,8 +43,10 @@ def test_an_http_daemon_answers_and_ends_in_order(name: str, spawn: Spawn, conf:
     child = spawn(name, "--config-file", str(conf))
     told = eventually(lambda: status(tmp_path, child), timeout=30)
     assert told["listen"] == f"127.0.0.1:{port}"
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/", timeout=10) as answer:
-        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="404") as answer:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/nothing/of/this/name", timeout=10)
+    with answer.value:
+        assert json.load(answer.value) == {"faultstring": "The resource could not be found."}
     child.send_signal(signal.SIGTERM)
     assert child.wait(20) == 0
     assert list((tmp_path / "services").iterdir()) == []

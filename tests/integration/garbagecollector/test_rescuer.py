@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from st2common.clock import now_us
 from st2common.errors import Fenced
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
 from st2common.output.chunk import Chunk, End, Run, Stream, StreamTotal
-from st2common.output.doorbell import Doorbell, parse
+from st2common.output.doorbell import parse
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
 from st2common.transport.memory import MemoryTransport
@@ -25,11 +26,18 @@ Store = Callable[..., str]
 
 @pytest.fixture
 def rescuer(executions: Executions, log: MongoOutputLog, transport: MemoryTransport) -> Rescuer:
-    return Rescuer(executions, log, Doorbell(transport), ExecutionEvents(transport), "collector-1")
+    return Rescuer(executions, log, transport, ExecutionEvents(transport), "collector-1")
 
 
 def lost(stored: Store, status: str = "running", lease_ago: int = SECOND) -> str:
-    return stored(status, age=60 * SECOND, attempt=1, owner="runner-1", lease_until=now_us() - lease_ago)
+    return stored(
+        status,
+        age=60 * SECOND,
+        attempt=1,
+        owner="runner-1",
+        lease_until=now_us() - lease_ago,
+        liveaction={"id": str(ObjectId()), "runner_info": {"hostname": "host-1", "pid": 77}},
+    )
 
 
 def line(execution_id: str, number: int, attempt: int = 1) -> Chunk:
@@ -63,7 +71,7 @@ def test_a_lost_execution_is_abandoned_with_a_reason_and_a_log_that_ends(
 
     after = found(executions, execution_id)
     assert (after["status"], after["attempt"]) == ("abandoned", 2)
-    assert "runner-1" in after["result"]["error"]
+    assert "host-1 (pid 77)" in after["result"]["error"]
     assert after["end_timestamp"] >= after["start_timestamp"]
     end = log.end(execution_id)
     assert end is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from oslo_config import cfg
 
 from st2common import config as configuration
 from st2common.config.options import list_opts, list_unused
@@ -14,7 +15,7 @@ def conf(tmp_path: Path) -> Path:
     return tmp_path / "st2.conf"
 
 
-def load(conf: Path):
+def load(conf: Path) -> cfg.ConfigOpts:
     return configuration.load(["--config-file", str(conf)], "st2test")
 
 
