@@ -70,7 +70,9 @@ def decode(data: bytes, *, whole: bool = True) -> str:
 
     Of a piece that is not ``whole``, the beginning of a character at its end is left out.
     """
-    return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=whole)
+    if whole:
+        return data.decode("utf-8", "replace")
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)
 
 
 def overwritten(line: str) -> str:

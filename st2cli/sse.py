@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 # A single event larger than this is no event of ours: chunks are 64 KiB. The limit bounds what a broken server costs.
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 class EventTooLarge(ValueError):
     """The stream holds an event that is larger than any the platform sends."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """One event; ``id`` is the last event id as of this event, "" when the stream never gave one."""
 
@@ -53,30 +51,23 @@ class EventParser:
         if not (b"\n" in received or b"\r" in received or self._pending[0].endswith(b"\r")):
             return []
         buffered = b"".join(self._pending)
-        consumed, lines = self._complete_lines(buffered)
-        rest = buffered[consumed:]
+        end = _end_of_complete_lines(buffered)
+        rest = buffered[end:]
         self._pending = [rest] if rest else []
         self._pending_bytes = len(rest)
-        return [event for line in lines if (event := self._take_line(line)) is not None]
-
-    def _complete_lines(self, buffered: bytes) -> tuple[int, list[bytes]]:
-        start = 0
-        lines = []
-        for end in _LINE_END.finditer(buffered):
-            # A carriage return at the very end may be the first half of "\r\n".
-            if end.group() == b"\r" and end.end() == len(buffered):
-                break
-            lines.append(buffered[start : end.start()])
-            start = end.end()
-        return start, lines
-
-    def _take_line(self, raw: bytes) -> Event | None:
-        if not self._started:
+        # Line ends are never part of a character, so that whole lines can be decoded at once.
+        text = buffered[:end].decode("utf-8", "replace")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if not self._started and text:
             self._started = True
-            raw = raw.removeprefix(_BYTE_ORDER_MARK)
-        if not raw:
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        return [event for line in text.split("\n")[:-1] if (event := self._take_line(line)) is not None]
+
+    def _take_line(self, line: str) -> Event | None:
+        if not line:
             return self._dispatch()
-        field, _, value = raw.decode("utf-8", "replace").partition(":")
+        field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":
             self._data.append(value)
@@ -93,3 +84,8 @@ class EventParser:
         if not data:
             return None
         return Event(name=name or "message", data="\n".join(data), id=self._id)
+
+
+def _end_of_complete_lines(buffered: bytes) -> int:
+    """A carriage return at the very end is not one yet: it may be the first half of "\\r\\n"."""
+    return max(buffered.rfind(b"\n"), buffered.rfind(b"\r", 0, len(buffered) - 1)) + 1

@@ -6,7 +6,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,8 +44,8 @@ class Request:
     execution_id: str
     #: "stdout", "stderr", or None for both.
     output_type: str | None = None
-    #: Output up to this ``seq`` is not shown.
-    since_seq: int = 0
+    #: Output up to this ``seq`` is not shown; "" for all of it.
+    since_seq: str = ""
     #: Without, the stream ends with what was printed so far.
     follow: bool = True
 
@@ -86,10 +86,9 @@ class Tail:
         self._note = note
         self._silence = silence
         self._sleep = sleep
-        self._last_event_id = ""
         self._said_that_streaming_is_off = False
         self._outage: _Outage | None = None
-        #: The ``seq`` up to which everything was shown.
+        #: The position up to which everything was shown: the id of the last event, which is its ``seq``.
         self.seq = request.since_seq
         #: The end record of the log, once it has come.
         self.ending: dict[str, Any] | None = None
@@ -105,9 +104,8 @@ class Tail:
             opened_at = time.monotonic()
             try:
                 with closing(stream):
-                    for event in self._events(stream):
-                        if self._take(event):
-                            return self.ending
+                    self._show_all(stream)
+                    return self.ending
             except (StreamBroken, EventTooLarge) as error:
                 if self.ending is not None:
                     return self.ending
@@ -117,12 +115,10 @@ class Tail:
 
     def _open(self) -> EventStream:
         query: dict[str, Any] = {"output_type": self._request.output_type}
-        if self._request.since_seq and not self._last_event_id:
-            query["since_seq"] = self._request.since_seq
         if not self._request.follow:
             query["follow"] = "false"
         path = f"/executions/{segment(self._request.execution_id)}/output"
-        stream = self._source.open_stream(path, query, last_event_id=self._last_event_id, silence=self._silence)
+        stream = self._source.open_stream(path, query, last_event_id=self.seq, silence=self._silence)
         if stream.headers.get("X-St2-Stream-Output") == "off" and not self._said_that_streaming_is_off:
             self._said_that_streaming_is_off = True
             self._say(
@@ -131,10 +127,14 @@ class Tail:
             )
         return stream
 
-    def _events(self, stream: EventStream) -> Iterator[Event]:
-        parser = EventParser(self._last_event_id)
+    def _show_all(self, stream: EventStream) -> None:
+        """To the last event; raises `StreamBroken` before it."""
+        parser = EventParser(self.seq)
         while True:
-            yield from parser.feed(stream.read())
+            for event in parser.feed(stream.read()):
+                if self._take(event):
+                    return
+            self._view.flush()
 
     def _take(self, event: Event) -> bool:
         """Whether this was the last event."""
@@ -144,15 +144,10 @@ class Tail:
         if event.name == LAST_EVENT:
             return True
         if event.name == END_EVENT:
-            self.ending = json.loads(event.data)
+            self.ending = _ending(_parse(event))
         elif event.name == OUTPUT_EVENT:
-            output = _output(json.loads(event.data))
-            if output.seq is None:
-                self._view.show(output)
-            elif output.seq > self._request.since_seq and output.seq >= self.seq:
-                self._view.show(output)
-                self.seq = output.seq
-        self._last_event_id = event.id
+            self._view.show(_output(_parse(event)))
+        self.seq = event.id
         return False
 
     def _reconnect(self, reason: str) -> EventStream:
@@ -173,13 +168,34 @@ class Tail:
         self._note(text)
 
 
+def _parse(event: Event) -> dict[str, Any]:
+    try:
+        document = json.loads(event.data)
+    except ValueError as error:
+        raise CommandError(f"The stream service sent {event.name} with data that are not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise CommandError(f"The stream service sent {event.name} with data that are no object: {event.data[:200]}")
+    return document
+
+
+def _ending(document: dict[str, Any]) -> dict[str, Any]:
+    """The end record with the key ``status``.
+
+    In the stream it is called ``final_status``: other clients take any event that has a ``status`` for an execution.
+    """
+    status = document.pop("final_status", None) or document.get("status")
+    if status is None:
+        raise CommandError(f"The stream service sent an end without a status: {document}")
+    return {"status": status, **document}
+
+
 def _output(document: dict[str, Any]) -> Output:
     try:
         encoded = document.get("data_base64")
         return Output(
             output_type=document["output_type"],
             timestamp=document["timestamp"],
-            seq=document.get("seq"),
+            seq=None if document.get("seq") is None else str(document["seq"]),
             # ``data`` is text; the bytes are beside it when it is not all that was printed.
             data=base64.b64decode(encoded)
             if encoded is not None

@@ -21,14 +21,14 @@ _RESETTING = re.compile(r"\x1b\[0*(?:;|m)")
 _DIM, _STDERR = "\x1b[2m", "\x1b[2;31m"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Output:
     """What one event carries: bytes of one stream that arrived together."""
 
     output_type: str
     timestamp: str
-    #: Position in the log; None from a server that does not number its output.
-    seq: int | None
+    #: Position in the log, as the server counts; None from a server that does not number its output.
+    seq: str | None
     data: bytes
 
 
@@ -39,7 +39,12 @@ def completion(ending: dict[str, Any]) -> str:
 class View(Protocol):
     """Where the output goes."""
 
-    def show(self, output: Output) -> None: ...
+    def show(self, output: Output) -> None:
+        """Writes what one event carries; the person sees it after the next `flush`."""
+
+    def flush(self) -> None:
+        """Nothing more has arrived for now."""
+
     def interrupt(self) -> None:
         """Something else is about to be written to the terminal."""
 
@@ -58,6 +63,8 @@ class RawView:
 
     def show(self, output: Output) -> None:
         self._sink.write(output.data)
+
+    def flush(self) -> None:
         self._sink.flush()
 
     def interrupt(self) -> None:
@@ -74,13 +81,15 @@ class JsonView:
         self._sink = sink
         self._grep = grep
         self._assemblers: dict[str, LineAssembler] = {}
-        self._seq: int | None = None
+        self._seq: str | None = None
 
     def show(self, output: Output) -> None:
         assembler = self._assemblers.setdefault(output.output_type, LineAssembler())
         self._seq = output.seq
         for timestamp, block in assembler.feed(output.data, output.timestamp):
             self._write(timestamp, output.output_type, block)
+
+    def flush(self) -> None:
         self._sink.flush()
 
     def interrupt(self) -> None:
@@ -126,6 +135,8 @@ class LineView:
         self._write(kind, blocks)
         if self._columns and self._grep is None:
             self._show_partial(kind, assembler)
+
+    def flush(self) -> None:
         self._sink.flush()
 
     def interrupt(self) -> None:

@@ -43,7 +43,7 @@ def add_run_options(parser: ArgumentParser) -> None:
     how.add_argument("--tail", action="store_true", help="show the output while it is printed, then the result")
     add_result_options(parser)
     # What `watch` needs to know of `--tail`.
-    parser.set_defaults(output_type=None, grep=None, raw=False, since_seq=0, follow=True)
+    parser.set_defaults(output_type=None, grep=None, raw=False, since_seq=None, follow=True)
 
 
 def find_action(client: Client, ref: str) -> tuple[dict[str, Any], Schemas]:

@@ -27,7 +27,7 @@ def add_view_options(parser: ArgumentParser) -> None:
     streams.add_argument("--type", dest="output_type", choices=["stdout", "stderr", "all"], help="the same in one word")
     parser.add_argument("--grep", metavar="REGEX", type=_regex, help="only lines in which this matches")
     parser.add_argument("--raw", action="store_true", help="the exact bytes: no time stamps, terminal escapes included")
-    parser.add_argument("--since-seq", type=_count, default=0, metavar="N", help="only what comes after this number")
+    parser.add_argument("--since-seq", type=_position, metavar="N", help="only what comes after this number")
     parser.add_argument("--no-follow", dest="follow", action="store_false", help="only what was printed so far")
 
 
@@ -35,7 +35,7 @@ def watch(session: Session, execution_id: str, options: Namespace) -> str:
     """Shows the output until its end; the status. Raises `Interrupted`."""
     view = _view(session, options)
     kind = None if options.output_type == "all" else options.output_type
-    request = Request(execution_id, kind, options.since_seq, options.follow)
+    request = Request(execution_id, kind, options.since_seq or "", options.follow)
     tail = Tail(session.client, request, view, session.printer.note)
     try:
         ending = tail.run() or _ending_of(session, execution_id, wait=options.follow)
@@ -60,7 +60,7 @@ class Interrupted(CommandError):
     exit_code = 130
     label = ""
 
-    def __init__(self, execution_id: str, seq: int = 0) -> None:
+    def __init__(self, execution_id: str, seq: str = "") -> None:
         since = f" --since-seq {seq}" if seq else ""
         super().__init__(
             f"\nStopped watching; the execution goes on.\n"
@@ -137,7 +137,7 @@ def _regex(text: str) -> re.Pattern[str]:
         raise ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise ArgumentTypeError(f"{text!r} is not a number")
-    return int(text)
+def _position(text: str) -> str:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is None:
+        raise ArgumentTypeError(f"{text!r} is no position, as 12 or 12.3 would be")
+    return text

@@ -18,7 +18,7 @@ from st2cli.views import JsonView, LineView, Output, RawView
 _END = {"execution_id": "e1", "status": "succeeded"}
 
 
-def output(data: bytes | str, kind: str = "stdout", timestamp: str = "t", seq: int = 1) -> Output:
+def output(data: bytes | str, kind: str = "stdout", timestamp: str = "t", seq: str = "1") -> Output:
     return Output(kind, timestamp, seq, data.encode() if isinstance(data, str) else data)
 
 
@@ -125,13 +125,13 @@ def test_a_line_beyond_the_limit_is_shown_in_pieces(monkeypatch: pytest.MonkeyPa
 def test_json_has_one_object_a_line_and_the_end() -> None:
     sink = io.StringIO()
     view = JsonView(sink)
-    view.show(output("a\x1b]0;t\x07\r\nb", seq=4, timestamp="t1"))
-    view.show(output("c\n", seq=5))
+    view.show(output("a\x1b]0;t\x07\r\nb", seq="4", timestamp="t1"))
+    view.show(output("c\n", seq="5"))
     view.end({**_END, "exit_code": 0})
     records = [json.loads(line) for line in sink.getvalue().splitlines()]
     assert records == [
-        {"timestamp": "t1", "output_type": "stdout", "seq": 4, "line": "a\x1b]0;t\x07\r"},
-        {"timestamp": "t1", "output_type": "stdout", "seq": 5, "line": "bc"},
+        {"timestamp": "t1", "output_type": "stdout", "seq": "4", "line": "a\x1b]0;t\x07\r"},
+        {"timestamp": "t1", "output_type": "stdout", "seq": "5", "line": "bc"},
         {"execution_id": "e1", "status": "succeeded", "exit_code": 0},
     ]
 
