@@ -104,7 +104,7 @@ class OutputLog(Protocol):
         """Fence every earlier attempt, close its holes, then say where ``attempt`` goes on. Idempotent.
 
         Raises:
-            Fenced: a later attempt has taken the log over already.
+            Fenced: a later attempt has taken the log over already, or it has ended.
         """
 
     def delete(self, execution_ids: Sequence[str]) -> int:

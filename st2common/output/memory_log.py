@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from st2common.errors import Fenced
 from st2common.output.chunk import Chunk, End, Stream
@@ -37,6 +38,8 @@ class MemoryOutputLog:
     def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
         with self._lock:
             self.append(chunks)
+            if end.attempt < self._attempts[end.execution_id]:
+                raise Fenced
             if self._ends.setdefault(end.execution_id, end).attempt != end.attempt:
                 raise Fenced
 
@@ -63,13 +66,21 @@ class MemoryOutputLog:
         with self._lock:
             return Position(
                 seq=len(self._chunks[execution_id]),
-                stdout=StreamPosition.after(self.last(execution_id, Stream.STDOUT)),
-                stderr=StreamPosition.after(self.last(execution_id, Stream.STDERR)),
+                stdout=self._stand(execution_id, Stream.STDOUT),
+                stderr=self._stand(execution_id, Stream.STDERR),
             )
+
+    def _stand(self, execution_id: str, stream: Stream) -> StreamPosition:
+        last = self.last(execution_id, stream)
+        position = StreamPosition.after(last)
+        if last and last.attempt < self._attempts[execution_id]:
+            # A new attempt reads a source of its own, from its beginning.
+            return replace(position, source=0, covered=0)
+        return position
 
     def take_over(self, execution_id: str, attempt: int) -> Position:
         with self._lock:
-            if attempt < self._attempts[execution_id]:
+            if attempt < self._attempts[execution_id] or execution_id in self._ends:
                 raise Fenced
             self._attempts[execution_id] = attempt
             return self.resume(execution_id)

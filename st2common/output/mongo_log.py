@@ -1,8 +1,9 @@
 """The output log in MongoDB: one document per chunk, in the collection of its stream.
 
 A chunk's document has the fields of :class:`~st2common.output.chunk.Chunk`, ``runs`` flattened to
-``[length, time, length, time, ...]``. The end record lies in stdout's collection under the execution's own ``_id``, so
-that there is at most one and it is found without an index. Numbers are dense, so readers ask for bounded ranges.
+``[length, time, length, time, ...]``. The end record (it alone has a ``status``) lies in stdout's collection under the
+execution's own ``_id``, so that there is at most one and it is found without an index. Numbers are dense, so readers
+ask for bounded ranges.
 """
 
 from __future__ import annotations
@@ -62,7 +63,13 @@ class MongoOutputLog:
 
     def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
         # The record must not be there before the last chunks, and goes out in one write with stdout's.
-        record = {"_id": ObjectId(end.execution_id), "execution_id": end.execution_id, "stream_seq": 0, **end.to_wire()}
+        record = {
+            "_id": ObjectId(end.execution_id),
+            "execution_id": end.execution_id,
+            # The place of stdout's next chunk: a writer that has been fenced finds the fence there.
+            "stream_seq": end.stdout.chunks + 1,
+            **end.to_wire(),
+        }
         self._insert(Stream.STDERR, [_document(chunk) for chunk in chunks if chunk.stream is Stream.STDERR])
         self._insert(Stream.STDOUT, [*(_document(c) for c in chunks if c.stream is Stream.STDOUT), record])
 
@@ -89,7 +96,11 @@ class MongoOutputLog:
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (middle, high) if has(middle) else (low, middle)
-        return self.read_stream(execution_id, stream, low - 1)[0] if low else None
+        # The last number may be that of the end record.
+        for number in (low, low - 1):
+            if number > 0 and (found := self.read_stream(execution_id, stream, number - 1)):
+                return found[0]
+        return None
 
     def end(self, execution_id: str) -> End | None:
         with _available():
@@ -133,7 +144,7 @@ class MongoOutputLog:
     def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
         with _available():
             found = self._collections[stream].find({"execution_id": execution_id, **numbers})
-            return [_chunk(stream, document) for document in found if document["stream_seq"]]
+            return [_chunk(stream, document) for document in found if "status" not in document]
 
     def _insert(self, stream: Stream, documents: list[Document]) -> None:
         while documents:
@@ -183,10 +194,11 @@ class MongoOutputLog:
             last = self.last(execution_id, stream)
             if last and last.attempt == attempt:
                 return last
-            if last and last.attempt > attempt:
+            if (last and last.attempt > attempt) or self.end(execution_id):
                 raise Fenced
-            fence = _empty(execution_id, stream, last, -attempt, attempt)
-            with contextlib.suppress(Fenced):  # the earlier attempt wrote one more chunk meanwhile: look again
+            # A new attempt reads a source of its own, from its beginning.
+            fence = replace(_empty(execution_id, stream, last, -attempt, attempt), source=0, covered=0)
+            with contextlib.suppress(Fenced):  # the earlier attempt wrote one more meanwhile: look again
                 self._insert(stream, [_document(fence)])
                 return fence
 

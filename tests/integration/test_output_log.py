@@ -1,0 +1,222 @@
+"""What every output log promises, checked on each implementation; and what only a database can suffer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from st2common.errors import Fenced
+from st2common.output.chunk import Stream
+from st2common.output.log import PAGE_CHUNKS, LogUnavailable, OutputLog, StreamPosition
+from st2common.output.memory_log import MemoryOutputLog
+from st2common.output.mongo_log import MongoOutputLog
+from tests.output_logs import chunk, contents, end, everything, new_execution
+
+OUT, ERR = Stream.STDOUT, Stream.STDERR
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def log(request: pytest.FixtureRequest) -> OutputLog:
+    if request.param == "memory":
+        return MemoryOutputLog()
+    mongo = MongoOutputLog(request.getfixturevalue("database"))
+    mongo.ensure_indexes()
+    return mongo
+
+
+@pytest.fixture
+def mongo_log(database: Database[dict[str, Any]]) -> MongoOutputLog:
+    log = MongoOutputLog(database)
+    log.ensure_indexes()
+    return log
+
+
+def test_chunks_come_back_as_they_were(log: OutputLog) -> None:
+    execution = new_execution()
+    chunks = [
+        chunk(execution, 1, 1, b"\x00\xff raw \xe2"),
+        chunk(execution, 2, 1, b"err\n", ERR),
+        replace(chunk(execution, 3, 2), covered=3, masked=2, unfinished=True),
+    ]
+    log.append(chunks)
+    assert log.read(execution, 0) == chunks
+    assert log.read(execution, 2) == chunks[2:]
+    assert log.read(execution, 3) == []
+    assert log.read_stream(execution, OUT, 0) == [chunks[0], chunks[2]]
+    assert log.read_stream(execution, ERR, 0) == [chunks[1]]
+    assert log.read_stream(execution, OUT, 1) == [chunks[2]]
+    assert log.last(execution, OUT) == chunks[2]
+    assert log.last(execution, ERR) == chunks[1]
+    assert log.read(new_execution(), 0) == []
+    assert log.last(new_execution(), OUT) is None
+
+
+def test_pages_are_bounded_and_add_up(log: OutputLog) -> None:
+    execution = new_execution()
+    chunks = [chunk(execution, seq, seq) for seq in range(1, 3 * PAGE_CHUNKS)]
+    log.append(chunks)
+    assert len(log.read(execution, 0)) == PAGE_CHUNKS
+    assert everything(log, execution) == chunks
+    assert log.last(execution, OUT) == chunks[-1]
+
+
+def test_repeating_an_append_changes_nothing(log: OutputLog) -> None:
+    execution = new_execution()
+    chunks = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR), chunk(execution, 3, 2)]
+    log.append(chunks[:2])
+    log.append(chunks)
+    log.append(chunks)
+    assert everything(log, execution) == chunks
+
+
+def test_the_end_is_there_once(log: OutputLog) -> None:
+    execution = new_execution()
+    assert log.end(execution) is None
+    last = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
+    log.finish(end(execution, last), last)
+    log.finish(end(execution, last), last)
+    assert log.end(execution) == end(execution, last)
+    assert everything(log, execution) == last
+    with pytest.raises(Fenced):
+        log.finish(end(execution, last, attempt=2))
+    assert log.end(execution) == end(execution, last)
+
+
+def test_a_later_attempt_fences_the_earlier_one(log: OutputLog) -> None:
+    execution = new_execution()
+    written = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
+    log.append(written)
+    position = log.take_over(execution, 2)
+    with pytest.raises(Fenced):
+        log.append([chunk(execution, 3, 2)])
+    with pytest.raises(Fenced):
+        log.append([chunk(execution, 3, 2, stream=ERR)])
+    with pytest.raises(Fenced):
+        log.finish(end(execution, written))
+    assert log.take_over(execution, 2) == position
+    with pytest.raises(Fenced):
+        log.take_over(execution, 1)
+    last = position.stdout
+    following = replace(
+        chunk(execution, position.seq + 1, last.chunks + 1, b"second\n", attempt=2), offset=last.bytes, line=last.lines
+    )
+    log.append([following])
+    assert contents(everything(log, execution)) == b"line\nline\nsecond\n"
+    assert position.of(OUT).bytes == 5
+
+
+def test_an_ended_log_is_nobodys(log: OutputLog) -> None:
+    execution = new_execution()
+    log.finish(end(execution, [chunk(execution, 1, 1)]), [chunk(execution, 1, 1)])
+    assert log.last(execution, OUT) == chunk(execution, 1, 1)
+    with pytest.raises(Fenced):
+        log.take_over(execution, 2)
+
+
+def test_taking_over_an_empty_log(log: OutputLog) -> None:
+    execution = new_execution()
+    position = log.take_over(execution, 3)
+    log.append([chunk(execution, position.seq + 1, position.stdout.chunks + 1, attempt=3)])
+    assert contents(everything(log, execution)) == b"line\n"
+
+
+def test_resume_tells_where_each_stream_stands(log: OutputLog) -> None:
+    execution = new_execution()
+    log.append([chunk(execution, 1, 1), chunk(execution, 2, 1, b"e\n", ERR), chunk(execution, 3, 2)])
+    position = log.resume(execution)
+    assert position.seq == 3
+    assert position.stdout == StreamPosition(chunks=2, bytes=10, lines=2, source=10)
+    assert position.stderr == StreamPosition(chunks=1, bytes=2, lines=1, source=2)
+
+
+def test_deleting_takes_whole_logs(log: OutputLog) -> None:
+    first, second = new_execution(), new_execution()
+    for execution in (first, second):
+        chunks = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
+        log.finish(end(execution, chunks), chunks)
+    assert log.delete([first]) == 3
+    assert everything(log, first) == []
+    assert log.end(first) is None
+    assert len(everything(log, second)) == 2
+    assert log.delete([first]) == 0
+
+
+@pytest.mark.parametrize("stored", range(1, 6))
+def test_a_half_done_append_is_made_whole(mongo_log: MongoOutputLog, stored: int) -> None:
+    """A crash left a batch unfinished: readers stop at the hole until the writer comes back and closes it."""
+    execution = new_execution()
+    before = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
+    mongo_log.append(before)
+    batch = [
+        chunk(execution, 3, 2, stream=ERR),
+        chunk(execution, 4, 2),
+        chunk(execution, 5, 3, stream=ERR),
+        chunk(execution, 6, 3),
+        chunk(execution, 7, 4, stream=ERR),
+    ]
+    in_order_of_writing = [c for c in batch if c.stream is OUT] + [c for c in batch if c.stream is ERR]
+    mongo_log.append(in_order_of_writing[:stored])
+    visible = everything(mongo_log, execution)
+    assert [c.seq for c in visible] == list(range(1, len(visible) + 1))
+    position = mongo_log.resume(execution)
+    after = everything(mongo_log, execution)
+    assert [c.seq for c in after] == list(range(1, position.seq + 1))
+    for stream in Stream:
+        numbers = [c.stream_seq for c in after if c.stream is stream]
+        assert numbers == list(range(1, position.of(stream).chunks + 1))
+        assert contents(after, stream) == contents([*before, *in_order_of_writing[:stored]], stream)
+    assert mongo_log.resume(execution) == position
+
+
+@pytest.mark.parametrize("stored", range(1, 6))
+def test_taking_over_a_half_done_append(mongo_log: MongoOutputLog, stored: int) -> None:
+    execution = new_execution()
+    batch = [
+        chunk(execution, 2, 1),
+        chunk(execution, 4, 2),
+        chunk(execution, 1, 1, stream=ERR),
+        chunk(execution, 3, 2, stream=ERR),
+        chunk(execution, 5, 3, stream=ERR),
+    ]
+    mongo_log.append(batch[:stored])
+    position = mongo_log.take_over(execution, 2)
+    after = everything(mongo_log, execution)
+    assert [c.seq for c in after] == list(range(1, position.seq + 1))
+    assert contents(after, OUT) == contents(batch[:stored], OUT)
+    assert contents(after, ERR) == contents(batch[:stored], ERR)
+    assert mongo_log.take_over(execution, 2) == position
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_takeover_that_was_cut_off_is_finished_by_the_next(mongo_log: MongoOutputLog, steps: int) -> None:
+    """However far the fences of a dead taker-over came."""
+    execution = new_execution()
+    mongo_log.append([chunk(execution, 1, 1), chunk(execution, 3, 2)])
+    fences = [
+        replace(chunk(execution, -2, 3, b"", attempt=2), runs=(), offset=10, line=2),
+        replace(chunk(execution, -2, 1, b"", ERR, attempt=2), runs=()),
+    ]
+    mongo_log.append(fences[:steps])
+    if steps == 3:
+        mongo_log._renumber(fences[1], 2)
+    position = mongo_log.take_over(execution, 2)
+    after = everything(mongo_log, execution)
+    assert [c.seq for c in after] == list(range(1, position.seq + 1))
+    assert contents(after) == b"line\nline\n"
+
+
+def test_a_database_that_is_away_is_told_apart() -> None:
+    from st2common.models import connection
+
+    away = connection.connect("mongodb://127.0.0.1:1", "nowhere", connection_timeout_ms=50)
+    try:
+        log = MongoOutputLog(away)
+        with pytest.raises(LogUnavailable):
+            log.read(new_execution(), 0)
+        with pytest.raises(LogUnavailable):
+            log.append([chunk(new_execution(), 1, 1)])
+    finally:
+        connection.disconnect()
