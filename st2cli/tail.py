@@ -88,6 +88,8 @@ class Tail:
         self._sleep = sleep
         self._said_that_streaming_is_off = False
         self._outage: _Outage | None = None
+        self._showing = False
+        self._interrupted = False
         #: The position up to which everything was shown: the id of the last event, which is its ``seq``.
         self.seq = request.since_seq
         #: The end record of the log, once it has come.
@@ -112,6 +114,16 @@ class Tail:
                 if time.monotonic() - opened_at > _GOOD_CONNECTION:
                     self._outage = None
                 stream = self._reconnect(str(error))
+
+    def interrupt(self) -> None:
+        """To be called by the handler of SIGINT: ends `run` with KeyboardInterrupt.
+
+        Not between showing an event and counting it, or `seq` would be wrong; unless asked twice.
+        """
+        if self._showing and not self._interrupted:
+            self._interrupted = True
+        else:
+            raise KeyboardInterrupt
 
     def _open(self) -> EventStream:
         query: dict[str, Any] = {"output_type": self._request.output_type}
@@ -146,8 +158,13 @@ class Tail:
         if event.name == END_EVENT:
             self.ending = _ending(_parse(event))
         elif event.name == OUTPUT_EVENT:
-            self._view.show(_output(_parse(event)))
-        self.seq = event.id
+            output = _output(_parse(event))
+            self._showing = True
+            self._view.show(output)
+            self.seq = event.id
+            self._showing = False
+            if self._interrupted:
+                raise KeyboardInterrupt
         return False
 
     def _reconnect(self, reason: str) -> EventStream:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from st2cli.client import segment
@@ -38,7 +41,9 @@ def watch(session: Session, execution_id: str, options: Namespace) -> str:
     request = Request(execution_id, kind, options.since_seq or "", options.follow)
     tail = Tail(session.client, request, view, session.printer.note)
     try:
-        ending = tail.run() or _ending_of(session, execution_id, wait=options.follow)
+        with _interrupting(tail):
+            ending = tail.run()
+        ending = ending or _ending_of(session, execution_id, wait=options.follow)
     except KeyboardInterrupt:
         view.end(None)
         raise Interrupted(execution_id, tail.seq) from None
@@ -91,6 +96,19 @@ def wait_for(session: Session, execution_id: str, until: frozenset[str] | None =
                 return status
         time.sleep(interval)
         interval = min(interval * _INTERVAL_GROWTH, _LONGEST_INTERVAL)
+
+
+@contextmanager
+def _interrupting(tail: Tail) -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:  # started in the background by a shell without job control
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: tail.interrupt())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _view(session: Session, options: Namespace) -> View:
