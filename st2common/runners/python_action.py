@@ -68,7 +68,8 @@ def main() -> int:
     except Exception as error:
         traceback.print_exception(type(error), error, _without_our_frames(error.__traceback__))
         return 1
-    with open(request["result_path"], "w", encoding="utf-8") as file:
+    # Names of files may hold bytes that are no text; no reader of the result could store them.
+    with open(request["result_path"], "w", encoding="utf-8", errors="replace") as file:
         file.write(outcome)
     return 0
 
@@ -153,11 +154,20 @@ def _outcome(value: Any) -> str:
                 f"Status returned from the action run() method must either be True, False or None, got: {status!r}"
             )
     try:
-        return json.dumps({"result": value, "status": status})
+        return _json({"result": value, "status": status})
     except (TypeError, ValueError, RecursionError):
         # Existing consumers know this text: it is what is left of the printed pair.
         text = str(value) if status is not None else f"{value!r}, 'status': None}}"
-        return json.dumps({"result": text, "status": status})
+        return _json({"result": text, "status": status})
+
+
+def _json(value: Any) -> str:
+    """JSON as everybody reads it: numbers that are none become null."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(plain, ensure_ascii=False)
 
 
 def _without_our_frames(trace: TracebackType | None) -> TracebackType | None:
