@@ -8,11 +8,10 @@ from flask import current_app
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2common.errors import NotFound, ValidationError
 from st2common.http import query
 from st2common.models import execution_list
 from st2common.models.connection import Document
-from st2common.models.executions import Executions, object_id
+from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.log import OutputLog
 from st2common.services.events import ExecutionEvents
@@ -49,16 +48,7 @@ class Api:
             NotFound: there is none with this id.
             ValidationError: there is none at all.
         """
-        if execution_id == "last":
-            newest = execution_list.latest(self.executions.collection, projection)
-            if newest is None:
-                raise ValidationError("No executions found in the database")
-            return newest
-        identity = object_id(execution_id)
-        found = self.executions.collection.find_one({"_id": identity}, projection) if identity else None
-        if found is None:
-            raise NotFound(f'Unable to identify resource with id "{execution_id}".')
-        return found
+        return execution_list.find_execution(self.executions.collection, execution_id, projection)
 
 
 def api() -> Api:

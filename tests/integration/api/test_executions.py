@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from st2common.clock import now_us
 from st2common.models.executions import Executions
-from tests.integration.api.conftest import Printer
+from tests.printer import Printer
 
 DATE = {"action": "core.local", "parameters": {"cmd": "date"}}
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from st2common.output.chunk import Stream
-from tests.integration.api.conftest import Printer
+from tests.printer import Printer
 
 # Chunks that split lines and characters.
 PIECES = [b"one\ntwo\nth", b"ree\n", b"\xff\x00\xc3", b"\xa4\n", b"five\nsix"]
