@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -21,7 +22,7 @@ from typing import Any
 import paramiko
 
 from st2actionrunner.ssh.connection import Connector
-from st2actionrunner.ssh.host import Result, run_on
+from st2actionrunner.ssh.host import Result, failure, run_on
 from st2actionrunner.ssh.job import Job
 from st2actionrunner.ssh.output import HostStream, Pipe, result_limit
 from st2actionrunner.ssh.private_keys import UnusableKey
@@ -59,7 +60,11 @@ def _run_on_all(job: Job, connector: Connector, stop: threading.Event) -> dict[s
     def run(host: str) -> Result:
         named = host if len(job.hosts) > 1 else None
         shown = HostStream(stdout, named, limit), HostStream(stderr, named, limit)
-        return run_on(host, job, connector, *shown, stop)
+        try:
+            return run_on(host, job, connector, *shown, stop)
+        except Exception as error:
+            # A fault of ours with one host must not cost the results of the others.
+            return failure(f"{type(error).__name__}: {error}", *shown) | {"traceback": traceback.format_exc()}
 
     with ThreadPoolExecutor(max_workers=job.parallel) as pool:
         return dict(zip(job.hosts, pool.map(run, job.hosts), strict=True))

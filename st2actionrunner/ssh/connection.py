@@ -91,7 +91,9 @@ class Connector:
             way = _through(bastion, target, self._job.connect_timeout) if bastion else self._dial(target)
             stack.callback(way.close)
             client = stack.enter_context(contextlib.closing(paramiko.SSHClient()))
-            host_keys.apply(client, self._job.known_hosts_file, self._job.trust_on_first_use)
+            host_keys.apply(
+                client, target.hostname, target.port, self._job.known_hosts_file, self._job.trust_on_first_use
+            )
             self._log_in(client, target, way)
         except host_keys.HostKeyRefused as error:
             raise ConnectFailed(str(error)) from error
@@ -136,9 +138,12 @@ class Connector:
 
     def _key_for(self, target: _Target) -> paramiko.PKey | None:
         given = self._job.credentials
-        if given.password or given.private_key or not target.identities:
+        if given.password or given.private_key:
             return self._key
-        return private_keys.load(target.identities[0], given.passphrase)
+        for path in target.identities:
+            if Path(path).expanduser().exists():
+                return private_keys.load(path, given.passphrase)
+        return self._key
 
 
 def _through(bastion: paramiko.SSHClient, target: _Target, timeout: float) -> paramiko.Channel:

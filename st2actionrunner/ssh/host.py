@@ -35,9 +35,9 @@ def run_on(
         with connector.connect(host) as client:
             ended = _run(client, job, stdout, stderr, stop)
     except ConnectFailed as error:
-        return _unreachable(str(error), stdout, stderr)
+        return failure(str(error), stdout, stderr)
     except (OSError, EOFError, paramiko.SSHException) as error:
-        return _unreachable(f"{type(error).__name__}: {error}", stdout, stderr)
+        return failure(f"{type(error).__name__}: {error}", stdout, stderr)
     return _concluded(ended, job, stdout, stderr)
 
 
@@ -64,13 +64,14 @@ def _concluded(ended: Ended, job: Job, stdout: HostStream, stderr: HostStream) -
     if ended.exit_status is not None:
         return _result(ended.exit_status, stdout, stderr, None)
     if not ended.connected:
-        return _unreachable("The connection to the host broke while the command ran.", stdout, stderr)
+        return failure("The connection to the host broke while the command ran.", stdout, stderr)
     return _result(-1, stdout, stderr, "The command ended without an exit status: a signal has ended it.")
 
 
-def _unreachable(error: str, stdout: HostStream, stderr: HostStream) -> Result:
+def failure(error: str, stdout: HostStream, stderr: HostStream) -> Result:
+    """The result for a host that could not be worked with, which is also shown to the watchers."""
     result = _result(UNREACHABLE, stdout, stderr, error)
-    # Whoever watches should not have to wait for the result to see why nothing comes.
+    # The end of our own pipe is no news here.
     with contextlib.suppress(OSError):
         stderr.notice(error)
     return result

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -207,6 +208,13 @@ def test_unknown_host_key_is_refused_and_nothing_runs(job: Job, tmp_path: Path) 
     assert not known_hosts.exists()
 
 
+def test_a_damaged_entry_of_the_host(job: Job, sshd: Sshd, tmp_path: Path) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(f"# ours\n[{ADDRESSES[0]}]:{sshd.port} ssh-ed25519 A\n")
+    end = run(replace(job, known_hosts_file=str(known_hosts), trust_on_first_use=True))
+    assert only(end)["error"].startswith(f"{known_hosts}, line 2: this is no host key")
+
+
 @pytest.mark.parametrize("trust_on_first_use", [False, True])
 def test_another_host_key_is_refused_even_with_trust(
     job: Job, sshd: Sshd, tmp_path: Path, trust_on_first_use: bool
@@ -321,6 +329,14 @@ def test_term_of_the_program_ends_the_remote_commands(job: Job, sshd: Sshd, tmp_
 def test_a_command_that_ignores_term_is_killed(job: Job) -> None:
     command = "trap '' TERM; echo $$; while :; do sleep 300; done"
     end = run(replace(job, timeout=1.0, command=command))
+    assert only(end)["timeout"]
+    eventually(lambda: not alive(int(end.stdout)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("sudo"), reason="needs a sudo that asks for no password")
+def test_a_timeout_under_sudo(job: Job) -> None:
+    command = remote_command("echo $$; sleep 300", "/", {}, sudo=True, password=False)
+    end = run(replace(job, timeout=1.0, sudo=True, command=command))
     assert only(end)["timeout"]
     eventually(lambda: not alive(int(end.stdout)))
 
