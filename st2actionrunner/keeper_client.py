@@ -209,7 +209,8 @@ class KeeperClient:
                 for line in lines:
                     self._dispatch(json.loads(line))
             except OSError as error:
-                LOG.warning("The connection to the keeper broke: %s", error)
+                if self._socket is connection:  # else it was us who closed it
+                    LOG.warning("The connection to the keeper broke: %s", error)
         self._lists.put(None)
         if self._socket is connection:
             self._socket = None

@@ -20,11 +20,14 @@ READ_SIZE = 64 * 1024
 # Bytes that the spool may be ahead of the log before a child has to wait.
 SPOOL_LIMIT = 64 * 1024 * 1024
 
-# Seconds between two looks at a session that has to end, between two tries to write to a full disk, and until we give
-# up on processes that not even KILL ends.
+# Seconds between two looks at a session that has to end, between two KILLs, and until we give up on processes that not
+# even KILL ends.
 _LOOK_INTERVAL = 0.05
-_DISK_INTERVAL = 1.0
+_KILL_INTERVAL = 0.5
 _KILL_PATIENCE = 10.0
+
+# Seconds between two tries to write to a full disk.
+_DISK_INTERVAL = 1.0
 
 
 class Run:
@@ -50,7 +53,9 @@ class Run:
         self._reaped = False
         self._concluded = False
         self._ending: signal.Signals | None = None
+        # Monotonic times: of the next KILL, and of giving up.
         self._kill_at = 0.0
+        self._give_up_at = 0.0
         self._grace = 0.0
         self._flags = {"timed_out": False, "killed": False}
 
@@ -174,7 +179,8 @@ class Run:
 
     def _begin_to_end(self, leader: int, number: signal.Signals) -> None:
         session.send(leader, number)
-        self._kill_at = time.monotonic() + (0.0 if number == signal.SIGKILL else self._grace)
+        self._kill_at = time.monotonic() + (_KILL_INTERVAL if number == signal.SIGKILL else self._grace)
+        self._give_up_at = self._kill_at + _KILL_PATIENCE
         self._loop.alarm((self.name, "look"), _LOOK_INTERVAL, self._look)
 
     def _look(self) -> None:
@@ -182,13 +188,14 @@ class Run:
         self._progress()
         if self._concluded or self.pid is None:
             return
-        overdue = time.monotonic() - self._kill_at
-        if overdue > _KILL_PATIENCE and not self._unwritten:
+        now = time.monotonic()
+        if now > self._give_up_at and not self._unwritten:
             left = ", ".join(str(process.pid) for process in session.members(self.pid))
             self._drain()
             self._conclude(f"These processes could not be ended: {left}")
             return
-        if overdue >= 0:
+        if now >= self._kill_at:
+            self._kill_at = now + _KILL_INTERVAL
             session.send(self.pid, signal.SIGKILL)
         self._loop.alarm((self.name, "look"), _LOOK_INTERVAL, self._look)
 

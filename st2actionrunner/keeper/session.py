@@ -54,7 +54,7 @@ def send(leader: int, number: int) -> None:
     """Signal every member once, and wake the stopped ones so that they notice."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)  # all at once: none of the group can fork away meanwhile
-    refused = False
+    refused: set[int] = set()
     for process in members(leader):
         try:
             os.kill(process.pid, 0 if process.group == leader else number)
@@ -63,15 +63,15 @@ def send(leader: int, number: int) -> None:
         except ProcessLookupError:
             continue
         except PermissionError:
-            refused = True
+            refused.add(process.session)
     if refused:
-        _send_as_root(leader, number)
+        _send_as_root(refused, number)
 
 
-def _send_as_root(leader: int, number: int) -> None:
+def _send_as_root(sessions: set[int], number: int) -> None:
     """For a child that runs as another user through sudo. Not waited for: the keeper reaps it like any child."""
     name = signal.Signals(number).name.removeprefix("SIG")
-    command = ["sudo", "-n", "pkill", f"-{name}", "-s", str(leader)]
+    command = ["sudo", "-n", "pkill", f"-{name}", "-s", ",".join(map(str, sessions))]
     try:
         helper = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
