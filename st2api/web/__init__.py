@@ -9,15 +9,20 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, render_template_string, request
 from oslo_config import cfg
 
-_TYPES = {"app.js": "text/javascript; charset=UTF-8", "ansi.js": "text/javascript; charset=UTF-8"}
-_TYPES["style.css"] = "text/css; charset=UTF-8"
+_JAVASCRIPT = "text/javascript; charset=UTF-8"
+_TYPES = {
+    "app.js": _JAVASCRIPT,
+    "ansi.js": _JAVASCRIPT,
+    "log.js": _JAVASCRIPT,
+    "style.css": "text/css; charset=UTF-8",
+}
 # What may stand in a Host header: the name goes into the page and into its security policy.
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 routes = Blueprint("web", __name__, url_prefix="/web")
 
 
-@routes.get("/<any('app.js', 'ansi.js', 'style.css'):name>")
+@routes.get("/<any('app.js', 'ansi.js', 'log.js', 'style.css'):name>")
 def asset(name: str) -> Response:
     response = Response(_read(name), content_type=_TYPES[name])
     response.headers["Cache-Control"] = "no-cache"

@@ -84,9 +84,13 @@ class RawOutput:
         if follow:
             start = 0 if tail is None else self._tail_offset(self._position(), tail)
             return _stream(self._follow(start))
-        position = self._position()
+        last = self._log.last(self._execution_id, self._stream)
+        position = StreamPosition.after(last)
         start = 0 if tail is None else self._tail_offset(position, tail)
-        return self._part(start, position.bytes)
+        response = self._part(start, position.bytes)
+        # Where a reader of both streams goes on; see the parameter since_seq of the stream service.
+        response.headers["X-St2-Last-Seq"] = str(last.seq if last else 0)
+        return response
 
     def _position(self) -> StreamPosition:
         return StreamPosition.after(self._log.last(self._execution_id, self._stream))

@@ -93,8 +93,9 @@ def test_the_page_is_for_browsers(client: FlaskClient) -> None:
     assert "connect-src 'self' http://127.0.0.1:9102;" in policy
     assert 'data-stream="http://127.0.0.1:9102/v1"' in response.text
     assert "inline" not in policy
-    for name in ("app.js", "ansi.js", "style.css"):
-        assert f'"/web/{name}"' in response.text
+    for name in ("app.js", "style.css"):
+        assert f'"web/{name}"' in response.text
+    for name in ("app.js", "ansi.js", "log.js", "style.css"):
         assert client.get(f"/web/{name}").status_code == 200
     assert client.get("/web/index.html").status_code == 404
 
