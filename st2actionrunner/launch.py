@@ -26,7 +26,11 @@ class PythonParent:
 
 @dataclass(frozen=True)
 class Launch:
-    """A child for the keeper. ``argv`` and ``env`` are used when there is no ``parent``; see the keeper for a fork."""
+    """A child for the keeper.
+
+    With a ``parent``, ``argv`` is ``[python, "-u", "-m", module, ...]``: the parent has imported the module, and a fork of
+    it calls ``module.main()``. Where there can be no such parent, ``argv`` is executed.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]

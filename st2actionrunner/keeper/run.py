@@ -110,9 +110,6 @@ class Run:
         if self._paused and not self._must_wait():
             self._resume()
 
-    def close(self) -> None:
-        self._spool.close()
-
     def _watch(self, fd: int) -> None:
         self._loop.watch(fd, lambda: self._readable(fd))
 
@@ -142,7 +139,9 @@ class Run:
         except OSError as error:
             print(f"{self.name}: the spool cannot be written: {error}", file=sys.stderr, flush=True)
             self._loop.alarm((self.name, "disk"), _DISK_INTERVAL, self._flush_again)
-        if self._must_wait():
+        if self.exited:
+            self._spool.close()
+        elif self._must_wait():
             self._pause()
         self._on_change(self)
 

@@ -81,7 +81,11 @@ class Keeper:
         self._loop.close()
 
     def _accept(self) -> None:
-        accepted, _ = self._listener.accept()
+        try:
+            accepted, _ = self._listener.accept()
+        except OSError as error:  # it has hung up already, or we have no descriptor left
+            print(f"a connection failed: {error}", file=sys.stderr, flush=True)
+            return
         if self._runner is not None:
             self._runner.close()
         self._runner = Connection(accepted, self._loop, self._handle, self._disconnected)
@@ -240,7 +244,6 @@ class Keeper:
 
     def _drop_forgotten(self, run: Run) -> None:
         if run.forgotten and run.exited:
-            run.close()
             del self._runs[run.name]
 
     def _announce(self, run: Run) -> None:

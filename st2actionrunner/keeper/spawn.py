@@ -64,14 +64,25 @@ class Streams(NamedTuple):
 
 
 def open_streams(directory: str, pty: bool) -> Streams:
-    """Pipes or a terminal for the output; the ``stdin`` file, removed (it may hold secrets), or nothing to read."""
-    stdin = _open_stdin(directory + "/stdin")
-    if pty:
-        primary, secondary = os.openpty()
-        _prepare_terminal(secondary)
-        return Streams(stdin, secondary, secondary, {primary: STDOUT})
-    stdout_reader, stdout = _pipe()
-    stderr_reader, stderr = _pipe()
+    """Pipes or a terminal for the output; the ``stdin`` file, removed (it may hold secrets), or nothing to read.
+
+    Raises:
+        OSError: no descriptors are left.
+    """
+    opened: list[int] = []
+    try:
+        opened.append(_open_stdin(directory + "/stdin"))
+        if pty:
+            opened += os.openpty()
+            _prepare_terminal(opened[2])
+            return Streams(opened[0], opened[2], opened[2], {opened[1]: STDOUT})
+        opened += _pipe()
+        opened += _pipe()
+    except OSError:
+        for fd in opened:
+            os.close(fd)
+        raise
+    stdin, stdout_reader, stdout, stderr_reader, stderr = opened
     return Streams(stdin, stdout, stderr, {stdout_reader: STDOUT, stderr_reader: STDERR})
 
 

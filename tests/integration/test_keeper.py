@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 import zlib
@@ -233,6 +234,19 @@ def test_large_output_arrives_whole_and_back_pressure_holds_the_child(bench):
     assert (length, checksum) == (100_000_000, expected)
 
 
+def test_a_full_disk_makes_the_child_wait_and_loses_nothing(bench):
+    # A limit on the size of files stands for the disk: the write that meets it is cut short, the next one fails.
+    resource.prlimit(bench.keeper_pid(), resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    bench.start("r.1", "/usr/bin/seq", "1000000")
+    eventually(lambda: "the spool cannot be written" in bench.log())
+    assert b"".join(frame.payload for frame in bench.frames("r.1")[1:]).startswith(b"1\n2\n")
+    assert not bench.client.runs()[0].exited
+    resource.prlimit(bench.keeper_pid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    out, _, ended = bench.end_of("r.1")
+    assert out.split() == [str(number) for number in range(1, 1_000_001)]
+    assert ended == Exit(exit_code=0)
+
+
 def test_growth_is_told_once_until_it_is_acknowledged(bench):
     bench.start("r.1", "/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo $i; done; sleep 100")
     bench.wait_for_output("r.1", "9\n")
@@ -264,3 +278,15 @@ def test_it_is_small(bench):
     text = Path(f"/proc/{bench.keeper_pid()}/smaps_rollup").read_text()
     resident_kb = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Rss:"))
     assert resident_kb < 15 * 1024
+
+
+def test_without_descriptors_a_run_fails_and_the_others_go_on(bench):
+    bench.start("a.1", "/bin/sh", "-c", "echo up; sleep 100")
+    bench.wait_for_output("a.1", "up")
+    used = len(list(Path(f"/proc/{bench.keeper_pid()}/fd").iterdir()))
+    limit = resource.prlimit(bench.keeper_pid(), resource.RLIMIT_NOFILE)
+    resource.prlimit(bench.keeper_pid(), resource.RLIMIT_NOFILE, (used + 4, limit[1]))
+    failed = [bench.run("/bin/true")[2] for _ in range(3)]
+    assert all(ended.error and "Too many open files" in ended.error for ended in failed)
+    resource.prlimit(bench.keeper_pid(), resource.RLIMIT_NOFILE, limit)
+    assert bench.run("/bin/true")[2] == Exit(exit_code=0)
