@@ -37,8 +37,10 @@ class EventStream:
             received = self._response.read1(_READ_SIZE)
         except TimeoutError as error:
             raise StreamBroken("no sign of life") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise StreamBroken(str(error) or type(error).__name__) from error
+        except OSError as error:
+            raise StreamBroken(error.strerror or str(error)) from error
+        except (http.client.HTTPException, ValueError) as error:  # the chunked encoding stops in the middle
+            raise StreamBroken("closed by the server") from error
         if not received:
             raise StreamBroken("closed by the server")
         return received
@@ -181,7 +183,7 @@ def _raise_for_status(response: http.client.HTTPResponse, payload: bytes, url: s
         faultstring = payload[:500].decode("utf-8", "replace").strip() or "the answer has no text"
     if response.status == 401:
         faultstring += " (set ST2_AUTH_TOKEN or ST2_API_KEY)"
-    raise ApiError(response.status, response.reason, faultstring, url)
+    raise ApiError(response.status, http.client.responses.get(response.status, response.reason), faultstring, url)
 
 
 def _parse(payload: bytes, url: str) -> Any:

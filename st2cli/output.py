@@ -37,6 +37,10 @@ class Printer:
         self.stdout.write(neutralise(text) + "\n")
         self.stdout.flush()
 
+    def value(self, text: str) -> None:
+        """A text that somebody asked for by name: exact in a pipe, harmless on a terminal."""
+        self.stdout.write((neutralise(text) if self.is_terminal else text) + "\n")
+
     def note(self, text: str) -> None:
         """Something that is no part of the result."""
         self.stderr.write(neutralise(text) + "\n")
@@ -59,7 +63,7 @@ class Printer:
         if not documents:
             self.text(empty)
             return
-        rows = [[_cell(document, attribute) for attribute in attributes] for document in documents]
+        rows = [[self._cell(document, attribute) for attribute in attributes] for document in documents]
         self._write_table(attributes, rows)
 
     def properties(self, document: Mapping[str, Any], attributes: Sequence[str] | None = None) -> None:
@@ -80,17 +84,20 @@ class Printer:
             else:
                 self.stdout.write(tables.block({name: value}))
 
+    def _cell(self, document: Mapping[str, Any], attribute: str) -> str:
+        if attribute == "status":
+            return tables.cell(tables.status_text(document))
+        text = tables.cell(tables.lookup(document, attribute))
+        if self.is_terminal and attribute.endswith("_timestamp"):
+            # To the second, and with a place to wrap: a person looks at it.
+            return text[:19].replace("T", " ") + "Z" if text else ""
+        return text
+
     def _write_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         if self.is_terminal:
             self.stdout.write(tables.boxed(columns, rows, self.columns, colour=self.colour))
         else:
             self.stdout.write(tables.plain(columns, rows))
-
-
-def _cell(document: Mapping[str, Any], attribute: str) -> str:
-    if attribute == "status":
-        return tables.cell(tables.status_text(document))
-    return tables.cell(tables.lookup(document, attribute))
 
 
 def _long_cell(value: Any) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from st2cli.lines import overwritten
 from st2cli.terminal import neutralise, without_colours
 
 _STATUS_COLOURS = {
@@ -75,19 +76,26 @@ def boxed(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, 
     """A table that fits ``width`` columns of a terminal; long cells are wrapped."""
     widths = _fit(columns, rows, width)
     rule = "+" + "+".join("-" * (w + 2) for w in widths) + "+\n"
-    bold = [
-        f"\x1b[1m{_pad(name, w)}\x1b[0m" if colour else _pad(name, w) for name, w in zip(columns, widths, strict=True)
-    ]
-    out = [rule, "| " + " | ".join(bold) + " |\n", rule]
+    out = [rule, *_row_lines(columns, widths, _bold if colour else None), rule]
     for row in rows:
-        wrapped = [_wrap(text, w) for text, w in zip(row, widths, strict=True)]
-        for number in range(max(len(lines) for lines in wrapped)):
-            parts = [
-                _pad(lines[number] if number < len(lines) else "", w) for lines, w in zip(wrapped, widths, strict=True)
-            ]
-            out.append("| " + " | ".join(_colour_cells(columns, parts) if colour else parts) + " |\n")
-    out.append(rule)
-    return "".join(out)
+        out += _row_lines(row, widths, (lambda parts: _colour_cells(columns, parts)) if colour else None)
+    return "".join([*out, rule])
+
+
+def _row_lines(
+    row: Sequence[str], widths: Sequence[int], style: Callable[[list[str]], list[str]] | None
+) -> Iterator[str]:
+    wrapped = [_wrap(text, width) for text, width in zip(row, widths, strict=True)]
+    for number in range(max(len(lines) for lines in wrapped)):
+        parts = [
+            _pad(lines[number] if number < len(lines) else "", width)
+            for lines, width in zip(wrapped, widths, strict=True)
+        ]
+        yield "| " + " | ".join(style(parts) if style else parts) + " |\n"
+
+
+def _bold(parts: list[str]) -> list[str]:
+    return [f"\x1b[1m{part}\x1b[0m" for part in parts]
 
 
 def block(value: Any, indent: int = 0) -> str:
@@ -114,13 +122,17 @@ def _nested(value: Any, indent: int) -> str:
         return "\n" + block(value, indent + 1)
     if isinstance(value, str) and "\n" in value.rstrip("\n"):
         margin = "  " * (indent + 1)
-        return " |\n" + "".join(f"{margin}{neutralise(line)}\n" for line in value.rstrip("\n").split("\n"))
+        return " |\n" + "".join(f"{margin}{_shown(line)}\n" for line in value.rstrip("\n").split("\n"))
     return " " + _scalar(value) + "\n"
+
+
+def _shown(line: str) -> str:
+    return neutralise(overwritten(line))
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return neutralise(value.rstrip("\n")) if value else "''"
+        return _shown(value.rstrip("\n")) if value else "''"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -129,19 +141,30 @@ def _colour_cells(columns: Sequence[str], parts: Sequence[str]) -> list[str]:
 
 
 def _fit(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Column widths: as wide as their content, the widest made narrower until the table fits."""
+    """Column widths: as wide as their content; if that is too much, first without breaking words, then with."""
     widths = [
         max([display_width(name), *(display_width(line) for row in rows for line in row[i].split("\n"))])
         for i, name in enumerate(columns)
     ]
-    excess = sum(widths) + 3 * len(widths) + 1 - width
-    while excess > 0 and max(widths) > _NARROWEST:
-        widest = widths.index(max(widths))
-        second = max([w for i, w in enumerate(widths) if i != widest] + [_NARROWEST])
-        cut = min(excess, max(1, widths[widest] - second), widths[widest] - _NARROWEST)
-        widths[widest] -= cut
-        excess -= cut
+    longest_words = [
+        max([_NARROWEST, *(display_width(word) for row in rows for word in row[i].split())])
+        for i in range(len(columns))
+    ]
+    # An id that is broken cannot be copied.
+    narrowest = [longest if name == "id" else _NARROWEST for name, longest in zip(columns, longest_words, strict=True)]
+    borders = 3 * len(widths) + 1
+    _narrow(widths, longest_words, width - borders)
+    _narrow(widths, narrowest, width - borders)
     return widths
+
+
+def _narrow(widths: list[int], narrowest: Sequence[int], available: int) -> None:
+    """Takes from the widest column first, until all fit or none can be made narrower."""
+    while sum(widths) > available:
+        position = max(range(len(widths)), key=lambda i: (widths[i] > narrowest[i], widths[i]))
+        if widths[position] <= narrowest[position]:
+            return
+        widths[position] -= 1
 
 
 def _wrap(text: str, width: int) -> list[str]:
@@ -149,7 +172,7 @@ def _wrap(text: str, width: int) -> list[str]:
     limit = width if display_width(text) == len(text) else max(1, width // 2)
     lines: list[str] = []
     for line in text.split("\n"):
-        lines += textwrap.wrap(line, limit, replace_whitespace=False, drop_whitespace=False) or [""]
+        lines += textwrap.wrap(line, limit, replace_whitespace=False) or [""]
     return lines
 
 
@@ -169,6 +192,8 @@ def _seconds_between(start: object, end: object) -> float | None:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
     if seconds < 60:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)

@@ -46,7 +46,9 @@ def _list(args: Namespace, session: Session) -> int:
     }
     executions, total = session.client.page("/executions/", query)
     # The newest stands at the bottom, next to the prompt.
-    session.printer.table(executions[::-1], _LIST_ATTRIBUTES, "No matching executions.")
+    # On a terminal, where room is scarce, the status says how long it took.
+    columns = _LIST_ATTRIBUTES[:-1] if session.printer.is_terminal else _LIST_ATTRIBUTES
+    session.printer.table(executions[::-1], columns, "No matching executions.")
     if total is not None and 0 < args.last < total and session.printer.form == "text":
         session.printer.note(f"{len(executions)} of {total} executions; -n {total} shows all.")
     return 0

@@ -83,7 +83,7 @@ def show_execution(session: Session, execution: Mapping[str, Any], args: Namespa
     if args.key:
         value = lookup(execution.get("result") or {}, args.key)
         if isinstance(value, str) and printer.form == "text":
-            printer.text(value)
+            printer.value(value)
         else:
             printer.data(value)
     elif printer.form != "text":

@@ -59,7 +59,7 @@ def test_run_waits_and_shows_the_result(platform: ScriptedPlatform, capsys: Capt
     assert main(["run", "core.local", "cmd=date", "timeout=5"]) == 0
     assert capsys.readouterr().out == (
         f"id: {EXECUTION_ID}\naction.ref: core.local\ncontext.user: root\nparameters:\n  cmd: date\n"
-        "status: succeeded (0.2s elapsed)\n"
+        "status: succeeded (197ms elapsed)\n"
         "start_timestamp: 2026-11-22T13:46:19.072588Z\nend_timestamp: 2026-11-22T13:46:19.269418Z\n"
         "result:\n  failed: false\n  succeeded: true\n  return_code: 0\n"
         "  stdout: |\n    hello\n    world\n  stderr: ''\n"
@@ -139,7 +139,7 @@ def test_the_environment_goes_along_without_secrets(
         (["-k", "stdout"], "hello\nworld\n"),
         (["-k", "return_code"], "0\n"),
         (["-k", "nothing"], "null\n"),
-        (["--attr", "status,result.return_code"], "status: succeeded (0.2s elapsed)\nresult.return_code: 0\n"),
+        (["--attr", "status,result.return_code"], "status: succeeded (197ms elapsed)\nresult.return_code: 0\n"),
         (["--attr", "status", "--attr", "id", "-j"], {"status": "succeeded", "id": EXECUTION_ID}),
         (["-j"], execution()),
         (["-y"], execution()),

@@ -26,6 +26,16 @@ def test_nothing_is_lost_by_wrapping() -> None:
     assert "alongdescriptionthatdoesnotfitbyfar" in cells.replace(" ", "")
 
 
+def test_ids_stay_whole_and_words_if_there_is_room() -> None:
+    row = ["6b0455f3f49feb46d8a71086", "examples.progress", "root", "succeeded (197ms elapsed)", "2026-11-23 15:04:19Z"]
+    columns = ("id", "action.ref", "context.user", "status", "start_timestamp")
+    narrow = tables.boxed(columns, [row], 80, colour=False)
+    assert row[0] in narrow
+    assert {tables.display_width(line) for line in narrow.splitlines()} == {80}
+    wider = tables.boxed(columns, [row], 90, colour=False)
+    assert all(word in wider for cell in row for word in cell.split())
+
+
 def test_statuses_have_colours() -> None:
     text = tables.boxed(("status",), [["failed"], ["succeeded"]], 40, colour=True)
     assert "\x1b[31mfailed" in text
@@ -45,6 +55,7 @@ def test_a_block_reads_like_yaml() -> None:
 
 
 def test_what_comes_from_the_server_cannot_command_the_terminal() -> None:
+    assert tables.block({"bar": "10%\r100%\r\n"}) == "bar: 100%\n"
     assert "\x1b" not in tables.block({"a\x1b[2J": "\x1b]0;t\x07 \x1b[5n", "b": "x\n\x1b[2J"})
     assert tables.cell("\x1b[31mred\x1b]0;t\x07") == "red"
 
@@ -53,7 +64,7 @@ def test_what_comes_from_the_server_cannot_command_the_terminal() -> None:
     ("document", "text"),
     [
         ({"status": "running"}, "running"),
-        ({"status": "succeeded", "elapsed_seconds": 0.25}, "succeeded (0.2s elapsed)"),
+        ({"status": "succeeded", "elapsed_seconds": 0.25}, "succeeded (250ms elapsed)"),
         (
             {
                 "status": "failed",
