@@ -28,8 +28,8 @@ class PythonParent:
 class Launch:
     """A child for the keeper.
 
-    With a ``parent``, ``argv`` is ``[python, "-u", "-m", module, ...]``: the parent has imported the module, and a fork of
-    it calls ``module.main()``. Where there can be no such parent, ``argv`` is executed.
+    With a ``parent``, ``argv`` is ``[python, "-u", "-m", module, ...]``: the parent has imported the module, and a fork
+    of it calls ``module.main()``. Where there can be no such parent, ``argv`` is executed.
     """
 
     argv: Sequence[str]
