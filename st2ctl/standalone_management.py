@@ -12,7 +12,7 @@ from st2ctl.installation import CommandError, Installation
 
 Tell = Callable[[str], None]
 
-_DEMO_ACTION = "examples.live_output"
+_DEMO_ACTION = "examples.lines"
 
 
 def start(installation: Installation, tell: Tell) -> int:
