@@ -19,6 +19,7 @@ from st2common.transport.amqp_publisher import Publisher
 from st2common.transport.amqp_session import CONNECT_TIMEOUT, Broker
 from st2common.transport.outbox import Outgoing
 from st2common.transport.port import Body, Delivery, Message, WorkQueue
+from st2common.transport.routing import check_key
 
 
 class AmqpTransport:
@@ -38,6 +39,7 @@ class AmqpTransport:
         the names of exchanges and queues, for installations that share a broker. ``confirm_timeout`` (seconds) is what
         :meth:`publish` waits at most.
         """
+        self.prefix = prefix
         urls = [urls] if isinstance(urls, str) else urls
         self._brokers = [Broker(url, login_method, ssl, prefix) for url in urls]
         self._confirm_timeout = confirm_timeout
@@ -49,7 +51,7 @@ class AmqpTransport:
 
     def publish(self, exchange: str, routing_key: str, body: Body) -> None:
         confirmed: Future[None] = Future()
-        message = Outgoing(exchange, routing_key, _encode(body), confirmed)
+        message = Outgoing(exchange, check_key(routing_key), _encode(body), confirmed)
         if not self._work.link.wait_connected(CONNECT_TIMEOUT):
             raise TransportError("there is no connection to the broker")
         self._work.send(message)
@@ -61,7 +63,7 @@ class AmqpTransport:
             raise TransportError(reason) from None
 
     def notify(self, exchange: str, routing_key: str, body: Body) -> None:
-        message = Outgoing(exchange, routing_key, _encode(body))
+        message = Outgoing(exchange, check_key(routing_key), _encode(body))
         if not self._closed:
             self._events.send(message)
 

@@ -9,6 +9,7 @@ from st2common.transport.amqp_link import Link
 from st2common.transport.amqp_session import CONNECT_TIMEOUT, Arrived, Broker, Session
 from st2common.transport.handling import EventHandling, HeldMessage, WorkHandling
 from st2common.transport.port import Delivery, Message, WorkQueue
+from st2common.transport.routing import check_key
 
 
 class AmqpConsumer:
@@ -54,7 +55,7 @@ class AmqpSubscription:
         self.stopped = False
         self._lock = threading.Lock()
         self._bindings: set[tuple[str, str]] = set()
-        self._queue_name = ""
+        self.queue_name = ""
         # Events may have been missed when the first connection comes only after the caller was told to go on.
         self._given_out = False
         self._handling = EventHandling("subscription", handler, on_reconnect)
@@ -64,13 +65,13 @@ class AmqpSubscription:
 
     def bind(self, exchange: str, pattern: str) -> None:
         with self._lock:
-            self._bindings.add((exchange, pattern))
-        self._link.call(lambda session: session.bind(self._queue_name, exchange, pattern))
+            self._bindings.add((exchange, check_key(pattern)))
+        self._link.call(lambda session: session.bind(self.queue_name, exchange, pattern))
 
     def unbind(self, exchange: str, pattern: str) -> None:
         with self._lock:
             self._bindings.discard((exchange, pattern))
-        self._link.call(lambda session: session.unbind(self._queue_name, exchange, pattern))
+        self._link.call(lambda session: session.unbind(self.queue_name, exchange, pattern))
 
     def stop(self) -> None:
         self.stopped = True
@@ -81,12 +82,12 @@ class AmqpSubscription:
         return self._link.connected()
 
     def _on_connect(self, session: Session) -> None:
-        self._queue_name = session.declare_own_queue()
+        self.queue_name = session.declare_own_queue()
         with self._lock:
             bindings = list(self._bindings)
         for exchange, pattern in bindings:
-            session.bind(self._queue_name, exchange, pattern)
-        session.consume_events(self._queue_name, self._on_message)
+            session.bind(self.queue_name, exchange, pattern)
+        session.consume_events(self.queue_name, self._on_message)
         if self._given_out:
             self._handling.missed()
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from st2common.errors import TransportError
 from st2common.transport.handling import EventHandling, HeldMessage, WorkHandling
 from st2common.transport.port import Body, Delivery, Message, WorkQueue
-from st2common.transport.routing import matches
+from st2common.transport.routing import check_key, matches
 
 
 class _Queue:
@@ -93,7 +93,7 @@ class _MemorySubscription:
 
     def bind(self, exchange: str, pattern: str) -> None:
         with self._lock:
-            self._bindings(pattern).add((exchange, pattern))
+            self._bindings(pattern).add((exchange, check_key(pattern)))
 
     def unbind(self, exchange: str, pattern: str) -> None:
         with self._lock:
@@ -178,6 +178,7 @@ class MemoryTransport:
         """Deliver a copy to every queue and subscription that wants it; whether one did."""
         # Through JSON, so that what works here works over a real broker, and nobody shares a body with the sender.
         text = json.dumps(body)
+        check_key(routing_key)
         with self._lock:
             queues = {
                 bound.name

@@ -15,6 +15,9 @@ from st2common.errors import TransportError
 MAX_MESSAGES = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 
+# How often a message is sent before it is given up: one that breaks the connection must not hold up the others.
+MAX_ATTEMPTS = 5
+
 # Messages sent and not yet confirmed: enough to hide the broker's latency, few enough to send again after a reconnect.
 WINDOW = 512
 
@@ -26,6 +29,7 @@ class Outgoing:
     payload: bytes
     #: Set for a message whose sender waits for the confirm: it is sent at most once, and must reach a queue.
     confirmed: Future[None] | None = None
+    attempts: int = 0
     #: Why the broker gave it back, if it did.
     returned: str | None = None
 
@@ -72,6 +76,7 @@ class Outbox:
                 message = self._waiting.popleft()
                 self._waiting_bytes -= len(message.payload)
                 if not message.abandoned():
+                    message.attempts += 1
                     self._sent[tag] = message
                     return message
             self._tell_if_empty()
@@ -99,7 +104,9 @@ class Outbox:
         with self._lock:
             everything = [*self._sent.values(), *self._waiting]
             self._sent.clear()
-            self._waiting = deque(each for each in everything if each.confirmed is None)
+            events = [each for each in everything if each.confirmed is None]
+            self._waiting = deque(each for each in events if each.attempts < MAX_ATTEMPTS)
+            self.dropped += len(events) - len(self._waiting)
             self._waiting_bytes = sum(len(each.payload) for each in self._waiting)
             self._drop_excess()
             self._tell_if_empty()

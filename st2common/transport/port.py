@@ -79,6 +79,7 @@ class Transport(Protocol):
         Raises:
             TransportError: no confirm in time, no queue takes the key, or the broker is away. The message may
                 still have arrived: callers and consumers are idempotent.
+            ValueError: the routing key is longer than 255 bytes.
         """
 
     def notify(self, exchange: str, routing_key: str, body: Body) -> None:
@@ -86,6 +87,9 @@ class Transport(Protocol):
 
         Kept in a bounded outbox and sent again while the broker is away; when the outbox is full the oldest is
         dropped and counted. Never raises for a broker that is away, never blocks for longer than a lock.
+
+        Raises:
+            ValueError: the routing key is longer than 255 bytes.
         """
 
     def consume(self, queue: WorkQueue, handler: Callable[[Delivery], None], prefetch: int) -> Consumer:

@@ -1,8 +1,22 @@
-"""How topic exchanges match routing keys, for the broker that is not RabbitMQ."""
+"""Routing keys of topic exchanges: what is one, and which bindings take it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+# Bytes in UTF-8; the protocol has one byte for the length.
+MAX_KEY_BYTES = 255
+
+
+def check_key(key: str) -> str:
+    """The key itself.
+
+    Raises:
+        ValueError: it is too long. Found here, since a broker would end the connection over it.
+    """
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"a routing key has at most {MAX_KEY_BYTES} bytes: {key[:40]!r}...")
+    return key
 
 
 def matches(pattern: str, routing_key: str) -> bool:
