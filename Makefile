@@ -16,6 +16,7 @@ help: ## Show what there is to make
 run: .venv/.installed ## Start the platform here (./var, no root), run a demo action, say what to try next
 	@$(BIN)/st2ctl standalone start --var $(VAR)
 	@$(BIN)/st2ctl standalone demo --var $(VAR)
+	@echo "  make stop"
 
 stop: ## Stop what `make run` started
 	@if [ -x $(BIN)/st2ctl ]; then $(BIN)/st2ctl standalone stop --var $(VAR); else echo "Nothing runs here."; fi

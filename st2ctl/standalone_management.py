@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from st2ctl import daemons, heartbeats, running_actions
 from st2ctl.daemons import COMPONENTS
@@ -79,7 +80,7 @@ def _cli_settings(installation: Installation) -> dict[str, str]:
 
 
 def _what_next(st2: str, settings: dict[str, str], installation: Installation) -> list[str]:
-    place = os.path.relpath(st2)
+    place = _as_seen_from_here(Path(st2))
     lines = ["", "The platform stays up. What to try next:", ""]
     if (installation.config.api.port, installation.config.stream.port) != (9101, 9102):
         exports = " ".join(f"{name}={value}" for name, value in settings.items())
@@ -92,9 +93,12 @@ def _what_next(st2: str, settings: dict[str, str], installation: Installation) -
         f"  {place} action list",
         f"  curl -N {installation.api_url}/v1/executions/last/stdout",
         f"  {installation.api_url}/ in a browser",
-        "",
-        "  make stop   ends it",
+        f"  {place.with_name('st2ctl')} standalone stop",
     ]
+
+
+def _as_seen_from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _require_no_daemons(installation: Installation) -> None:
