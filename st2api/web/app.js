@@ -6,19 +6,20 @@ const API = location.pathname.replace(/\/(v1\/?)?$/, "") + "/v1";
 const STREAM = document.documentElement.dataset.stream;
 
 const COMPLETED = new Set(["succeeded", "failed", "timeout", "canceled", "abandoned"]);
-// How much of a long output is loaded at first, counted in chunks of the log.
-const FIRST_CHUNKS = 200;
+// How much of a long output is loaded at first.
+const FIRST_LINES = 1000;
 const LIST_INTERVAL_MS = 3000;
 const STATE_INTERVAL_MS = 1500;
 const RETRY_MS = 3000;
+const AFTER_END_MS = 300;
 
 const $ = (id) => document.getElementById(id);
 const log = new LogView($("log"), showWaiting);
 let current = null;
 
-async function get(path) {
-  const response = await fetch(API + path, { headers: { Accept: "application/json" } });
-  if (!response.ok) throw new Error((await response.json()).faultstring);
+async function get(path, method = "GET") {
+  const response = await fetch(API + path, { method, headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(method === "HEAD" ? response.statusText : (await response.json()).faultstring);
   return response;
 }
 
@@ -106,12 +107,12 @@ class Watch {
     }
   }
 
-  // Where to begin, so that a long output shows its last lines at once.
+  // Where to begin, so that a long output shows its last lines at once: with the last lines of the louder stream.
   async firstSeq() {
-    const ends = await Promise.all(["stdout", "stderr"].map((name) => get(`/executions/${this.id}/${name}?follow=false&tail=0`)));
-    const last = Math.max(...ends.map((end) => Number(end.headers.get("X-St2-Last-Seq")) || 0));
+    const query = `follow=false&tail=${FIRST_LINES}`;
+    const ends = await Promise.all(["stdout", "stderr"].map((name) => get(`/executions/${this.id}/${name}?${query}`, "HEAD")));
+    const first = Math.max(...ends.map((end) => Number(end.headers.get("X-St2-Since-Seq")) || 0));
     const off = ends.some((end) => end.headers.get("X-St2-Stream-Output") === "off");
-    const first = Math.max(0, last - FIRST_CHUNKS);
     this.seen = [first, Infinity];
     if (first) notice("The beginning is not shown here; stdout and stderr above have everything.");
     else if (off) notice("Output streaming is off: the output appears when the action has ended.");
@@ -139,6 +140,7 @@ class Watch {
   }
 
   end(record) {
+    showStatus(record.status);
     $("exit-code").textContent = record.exit_code ?? "–";
     if (record.truncated_bytes) log.mark(`${record.truncated_bytes} bytes were not stored: a limit was reached`);
     if (record.masked) log.mark(`${record.masked} secrets were masked`);
@@ -149,7 +151,8 @@ class Watch {
     this.source.close();
     connection("ended");
     clearTimeout(this.timer);
-    this.keepState();
+    // The log ends just before the execution does.
+    this.timer = setTimeout(() => this.keepState(), AFTER_END_MS);
   }
 
   // The last chunk that is here wholly.
@@ -179,15 +182,19 @@ function notice(text) {
 function showState(execution) {
   $("action").textContent = execution.action.ref;
   $("identity").textContent = execution.id;
-  $("status").textContent = execution.status;
-  $("status").className = `status ${execution.status}`;
-  document.title = `${execution.status} · ${execution.action.ref}`;
+  document.title = execution.action.ref;
+  showStatus(execution.status);
   for (const name of ["stdout", "stderr"]) {
     $(`raw-${name}`).href = `${API}/executions/${execution.id}/${name}?follow=false`;
     $(`raw-${name}`).download = `${execution.id}.${name}.txt`;
   }
   $("curl").textContent = `curl -N ${location.origin}${API}/executions/${execution.id}/stdout`;
   showElapsed();
+}
+
+function showStatus(status) {
+  $("status").textContent = status;
+  $("status").className = `status ${status}`;
 }
 
 function showElapsed() {

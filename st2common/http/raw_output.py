@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -53,6 +54,22 @@ def blueprint(
     return routes
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where reading begins: a byte of the stream, and the numbers of the chunk before the one that holds it."""
+
+    offset: int
+    stream_seq: int
+    seq: int
+
+
+_BEGINNING = Start(0, 0, 0)
+
+
+def _start_in(chunk: Chunk, offset: int) -> Start:
+    return Start(offset, chunk.stream_seq - 1, chunk.seq - 1)
+
+
 class RawOutput:
     def __init__(
         self,
@@ -81,15 +98,15 @@ class RawOutput:
             ranged = self._range(self._position())
             if ranged is not None:
                 return ranged
-        if follow:
-            start = 0 if tail is None else self._tail_offset(self._position(), tail)
-            return _stream(self._follow(start))
+        if follow and tail is None:
+            return _stream(self._follow(_BEGINNING))
         last = self._log.last(self._execution_id, self._stream)
-        position = StreamPosition.after(last)
-        start = 0 if tail is None else self._tail_offset(position, tail)
-        response = self._part(start, position.bytes)
-        # Where a reader of both streams goes on; see the parameter since_seq of the stream service.
-        response.headers["X-St2-Last-Seq"] = str(last.seq if last else 0)
+        start = _BEGINNING if tail is None else self._tail(last, tail)
+        if follow:
+            return _stream(self._follow(start))
+        response = self._part(start, StreamPosition.after(last).bytes)
+        # From where a reader of both streams sees this and what follows: since_seq of the stream service.
+        response.headers["X-St2-Since-Seq"] = str(start.seq)
         return response
 
     def _position(self) -> StreamPosition:
@@ -105,51 +122,50 @@ class RawOutput:
             response = Response(status=416, content_type=PLAIN_TEXT)
             response.headers["Content-Range"] = f"bytes */{position.bytes}"
             return response
-        start, stop = bounds
-        response = self._part(start, stop)
+        first, stop = bounds
+        holder = self._holder(first, _byte_range, position.chunks)
+        response = self._part(_start_in(holder, first) if holder else _BEGINNING, stop)
         response.status_code = 206
         # The whole length is only known once the log has ended.
         whole = position.bytes if self._log.end(self._execution_id) else None
-        response.content_range = ContentRange("bytes", start, stop, whole)
+        response.content_range = ContentRange("bytes", first, stop, whole)
         return response
 
-    def _part(self, start: int, stop: int) -> Response:
+    def _part(self, start: Start, stop: int) -> Response:
         response = Response(self._stored(start, stop), content_type=PLAIN_TEXT)
-        response.headers["Content-Length"] = str(stop - start)
+        response.headers["Content-Length"] = str(stop - start.offset)
         response.headers["Accept-Ranges"] = "bytes"
         return response
 
-    def _stored(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from ``start`` up to ``stop``, which are stored already."""
-        if start >= stop:
+    def _stored(self, start: Start, stop: int) -> Iterator[bytes]:
+        """The bytes up to ``stop``, which are stored already."""
+        if start.offset >= stop:
             return
         for chunk in self._reader(start).snapshot():
             if isinstance(chunk, End) or chunk.offset >= stop:
                 return
-            yield chunk.data[max(0, start - chunk.offset) : stop - chunk.offset]
+            yield chunk.data[max(0, start.offset - chunk.offset) : stop - chunk.offset]
 
-    def _follow(self, start: int) -> Iterator[bytes]:
+    def _follow(self, start: Start) -> Iterator[bytes]:
         client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
 
         def pieces() -> Iterator[bytes]:
-            reader = self._reader(start)
-            for chunk in reader.follow():
+            for chunk in self._reader(start).follow():
                 if isinstance(chunk, Chunk):
-                    yield chunk.data[max(0, start - chunk.offset) :]
+                    yield chunk.data[max(0, start.offset - chunk.offset) :]
                 elif chunk is None and client_gone():
                     return
 
         return pieces()
 
-    def _reader(self, start: int) -> Reader:
-        """Reads from the chunk that holds byte ``start``, or behind the last one."""
-        after = 0
-        if start:
-            chunks = self._position().chunks
-            holder = self._holder(start, _byte_range, chunks)
-            after = holder.stream_seq - 1 if holder else chunks
+    def _reader(self, start: Start) -> Reader:
         return Reader(
-            self._log, self._bells, self._execution_id, self._stream, after=after, final_status=self._final_status
+            self._log,
+            self._bells,
+            self._execution_id,
+            self._stream,
+            after=start.stream_seq,
+            final_status=self._final_status,
         )
 
     def _final_status(self, execution_id: str) -> str | None:
@@ -158,16 +174,21 @@ class RawOutput:
         except PyMongoError as error:
             raise LogUnavailable(str(error)) from error
 
-    def _tail_offset(self, position: StreamPosition, lines: int) -> int:
+    def _tail(self, last: Chunk | None, lines: int) -> Start:
         """Where the last ``lines`` lines begin; a last line without its newline counts as one."""
-        skipped = position.lines + position.unfinished - lines
+        if last is None:
+            return _BEGINNING
+        position = StreamPosition.after(last)
         if lines == 0:
-            return position.bytes
+            return Start(position.bytes, last.stream_seq, last.seq)
+        skipped = position.lines + position.unfinished - lines
         if skipped <= 0:
-            return 0
+            return _BEGINNING
         # The newline before the first line that is wanted; newlines are counted from 0 here.
-        chunk = self._holder(skipped - 1, _newline_range, position.chunks)
-        return chunk.offset + _behind_newline(chunk.data, skipped - chunk.line) if chunk else position.bytes
+        holder = self._holder(skipped - 1, _newline_range, position.chunks)
+        if holder is None:
+            return _BEGINNING
+        return _start_in(holder, holder.offset + _behind_newline(holder.data, skipped - holder.line))
 
     def _holder(self, target: int, span: Callable[[Chunk], range], chunks: int) -> Chunk | None:
         """The chunk whose ``span`` holds ``target``, by bisection over pages; None where it lies behind the last."""

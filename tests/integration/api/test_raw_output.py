@@ -66,6 +66,15 @@ def test_every_tail_of_a_long_log(client: FlaskClient, started: dict[str, Any], 
         assert answer == b"".join(lines[-count:])
 
 
+def test_a_tail_tells_where_a_reader_of_both_streams_begins(client: FlaskClient, path: str) -> None:
+    # stdout and stderr took turns: the second chunk of stdout, which ends with the newline before the tail, is number 3.
+    response = client.head(f"{path}/stdout?follow=false&tail=3")
+    assert response.headers["X-St2-Since-Seq"] == "2"
+    assert response.headers["Content-Length"] == str(len(b"\xff\x00\xc3\xa4\nfive\nsix"))
+    assert client.head(f"{path}/stdout?follow=false&tail=0").headers["X-St2-Since-Seq"] == "9"
+    assert client.head(f"{path}/stdout?follow=false").headers["X-St2-Since-Seq"] == "0"
+
+
 @pytest.mark.parametrize("query", ["tail=-1", "tail=x", "follow=perhaps"])
 def test_bad_parameters(client: FlaskClient, path: str, query: str) -> None:
     assert client.get(f"{path}/stdout?{query}").status_code == 400
