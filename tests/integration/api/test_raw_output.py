@@ -67,7 +67,7 @@ def test_every_tail_of_a_long_log(client: FlaskClient, started: dict[str, Any], 
 
 
 def test_a_tail_tells_where_a_reader_of_both_streams_begins(client: FlaskClient, path: str) -> None:
-    # stdout and stderr took turns: the second chunk of stdout, which ends with the newline before the tail, is number 3.
+    # stdout and stderr took turns: the second chunk of stdout, ending before the tail, is number 3.
     response = client.head(f"{path}/stdout?follow=false&tail=3")
     assert response.headers["X-St2-Since-Seq"] == "2"
     assert response.headers["Content-Length"] == str(len(b"\xff\x00\xc3\xa4\nfive\nsix"))
