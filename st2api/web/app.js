@@ -141,6 +141,7 @@ class Watch {
 
   end(record) {
     showStatus(record.status);
+    this.execution.end_timestamp ??= record.timestamp;
     $("exit-code").textContent = record.exit_code ?? "–";
     if (record.truncated_bytes) log.mark(`${record.truncated_bytes} bytes were not stored: a limit was reached`);
     if (record.masked) log.mark(`${record.masked} secrets were masked`);
