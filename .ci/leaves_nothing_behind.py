@@ -2,8 +2,8 @@
 
     leaves_nothing_behind.py <command...>
 
-Processes that lose their parent are given to us by the kernel (we are a "child subreaper"), so neither a double fork nor
-a session of its own hides one. What is left is listed and killed.
+Processes that lose their parent are given to us by the kernel (we are a "child subreaper"): neither a double fork nor
+a session of their own hides them. What is left is listed and killed.
 """
 
 from __future__ import annotations
