@@ -46,6 +46,15 @@ def _base64_forms(raw: bytes) -> Iterable[bytes]:
         yield encoded.translate(bytes.maketrans(b"+/", b"-_"))
 
 
+def mask_text(text: str, needles: list[bytes]) -> str:
+    """A whole text, masked. Lone surrogates, which JSON may bring, pass."""
+    if not needles:
+        return text
+    masker = Masker(needles)
+    data = text.encode("utf-8", "surrogatepass")
+    return (masker.feed(data) + masker.close()).decode("utf-8", "surrogatepass")
+
+
 class Masker:
     """The matcher of one stream. Not thread-safe."""
 

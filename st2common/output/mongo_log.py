@@ -1,14 +1,15 @@
 """The output log in MongoDB: one document per chunk, in the collection of its stream.
 
-A chunk's document has the fields of :class:`~st2common.output.chunk.Chunk`, ``runs`` flattened to
-``[length, time, length, time, ...]``. The end record (it alone has a ``status``) lies in stdout's collection under the
-execution's own ``_id``, so that there is at most one and it is found without an index. Numbers are dense, so readers
-ask for bounded ranges.
+A chunk's document has the fields of :class:`~st2common.output.chunk.Chunk`, ``runs`` packed (see ``_RUN``): as a list
+of numbers they would take longer to store and to read than the output itself. The end record (it alone has a
+``status``) lies in stdout's collection under the execution's own ``_id``, so that there is at most one and it is found
+without an index. Numbers are dense, so readers ask for bounded ranges.
 """
 
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,9 @@ INDEXES = [
 ]
 
 _DUPLICATE_KEY = 11000
+
+# One run: its length in bytes and its time in microseconds since the epoch, little-endian.
+_RUN = struct.Struct("<IQ")
 
 
 @contextlib.contextmanager
@@ -259,7 +263,7 @@ def _document(chunk: Chunk) -> Document:
         "seq": chunk.seq,
         "offset": chunk.offset,
         "data": Binary(chunk.data),
-        "runs": [number for run in chunk.runs for number in (run.length, run.time_us)],
+        "runs": Binary(b"".join(_RUN.pack(run.length, run.time_us) for run in chunk.runs)),
         "attempt": chunk.attempt,
         "line": chunk.line,
         "source": chunk.source,
@@ -270,7 +274,6 @@ def _document(chunk: Chunk) -> Document:
 
 
 def _chunk(stream: Stream, document: Mapping[str, Any]) -> Chunk:
-    numbers = document["runs"]
     return Chunk(
         execution_id=document["execution_id"],
         stream=stream,
@@ -278,7 +281,7 @@ def _chunk(stream: Stream, document: Mapping[str, Any]) -> Chunk:
         seq=document["seq"],
         offset=document["offset"],
         data=document["data"],
-        runs=tuple(Run(length, time_us) for length, time_us in zip(numbers[::2], numbers[1::2], strict=True)),
+        runs=tuple(Run(length, time_us) for length, time_us in _RUN.iter_unpack(document["runs"])),
         attempt=document["attempt"],
         line=document["line"],
         source=document["source"],

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from st2common.clock import now_us
-from st2common.output.chunk import Chunk, End, Run, Stream, StreamTotal
+from st2common.output.chunk import MAX_CHUNK_BYTES, Chunk, End, Run, Stream, StreamTotal
 from st2common.output.doorbell import Doorbell
 from st2common.output.lines import LineCutter, Piece
 from st2common.output.log import MAX_BATCH, LogUnavailable, OutputLog, Position, StreamPosition
@@ -51,6 +51,14 @@ class _StreamWriter:
         self._masked_before = position.masked
         #: Bytes of the source that the log holds already and that are to be skipped.
         self.skip = position.source
+
+    def feed(self, arrival: Arrival) -> None:
+        data = arrival.data
+        if self.skip:
+            skipped = min(self.skip, len(data))
+            self.skip -= skipped
+            data = data[skipped:]
+        self.lines.feed(data, arrival.time_us)
 
     def chunk(self, piece: Piece, execution_id: str, seq: int, attempt: int, close: bool = False) -> Chunk | None:
         """The next chunk, or None where the masker holds all of it back."""
@@ -176,17 +184,18 @@ class Writer:
         return end
 
     def _take(self, arrivals: Iterable[Arrival]) -> None:
+        # What arrived on one stream becomes as few chunks as possible, until the other stream takes over.
+        before: _StreamWriter | None = None
         for arrival in arrivals:
             state = self._streams[arrival.stream]
-            data = arrival.data
-            if state.skip:
-                skipped = min(state.skip, len(data))
-                state.skip -= skipped
-                data = data[skipped:]
-            state.lines.feed(data, arrival.time_us)
-            self._number(state, state.lines.take())
+            if before and (before is not state or len(before.lines) >= MAX_CHUNK_BYTES):
+                self._number(before, before.lines.take())
             if len(self._batch) >= MAX_BATCH // 2:
                 self._store()
+            state.feed(arrival)
+            before = state
+        if before:
+            self._number(before, before.lines.take())
 
     def _number(self, state: _StreamWriter, pieces: list[Piece]) -> None:
         for piece in pieces:
