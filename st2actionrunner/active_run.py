@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from st2actionrunner.keeper_client import KeeperClient
-from st2actionrunner.launch import Exit, Outcome, Runner, RunnerError, RunRequest
+from st2actionrunner.keeper_client import KeeperAway, KeeperClient, KeeperError
+from st2actionrunner.launch import Exit, Launch, Outcome, Runner, RunnerError, RunRequest
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
 from st2actionrunner.requests import RequestBuilder
 from st2actionrunner.retry import until_done
 from st2actionrunner.runners.registry import Runners
+from st2actionrunner.stored_result import storable
 from st2common.errors import Fenced, ValidationError
 from st2common.models.execution_view import secret_values
 from st2common.models.executions import Executions
@@ -23,7 +25,7 @@ from st2common.models.statuses import Status
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import OutputLog, Position
-from st2common.output.masking import needles
+from st2common.output.masking import mask_text, needles
 from st2common.output.writer import Writer
 from st2common.services.events import ExecutionEvents
 
@@ -32,6 +34,9 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _KEEPER_LOST = Exit(error="The process that kept this action is gone; nobody knows how the action ended.")
+
+# Seconds between two tries to spawn while the keeper is being replaced.
+_SPAWN_INTERVAL = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,36 +55,33 @@ class Workshop:
 
 
 class ActiveRun:
-    def __init__(self, workshop: Workshop, document: Mapping[str, Any], exited: bool = False) -> None:
+    def __init__(self, workshop: Workshop, document: Mapping[str, Any]) -> None:
+        """``document``: the execution as it was claimed."""
         self._workshop = workshop
         self._document = document
         self.execution_id = str(document["_id"])
         self.attempt: int = document["attempt"]
         #: Names the run to the keeper.
         self.name = f"{self.execution_id}.{self.attempt}"
+        self._directory: Path = workshop.keeper.run_directory(self.name)
         self._streaming: bool = document["stream_output"]
         self._canceled = document["status"] == Status.CANCELING
         self._detached = False
+        self._lost = False
+        self._exited = False
         self._spawned = False
-        self._exited = exited
+        self._spawning = threading.Lock()
         self._grown = threading.Event()
-        self._pump: Pump | None = None
-        self._copy = OutputCopy()
-        #: Set when the run's thread is through with it.
-        self.done = threading.Event()
-
-    def successor(self) -> ActiveRun:
-        """The same attempt, to be taken up again."""
-        return ActiveRun(self._workshop, self._document, exited=True)
+        self._secrets = needles(secret_values(document))
+        self._copy = OutputCopy(self.attempt)
+        self._writer: Writer | None = None
 
     # What other threads call.
 
     def wake(self, exited: bool = False) -> None:
-        """The keeper says that the spool has grown, or that the child has ``exited``."""
+        """The keeper says that the spool has grown, or that it is complete."""
         self._exited = self._exited or exited
         self._grown.set()
-        if self._pump:
-            self._pump.wake()
 
     def cancel(self) -> None:
         """Somebody asked for the end of this execution."""
@@ -96,8 +98,16 @@ class ActiveRun:
         """Leave the child to the keeper: another process of this runner goes on with it."""
         self._detached = True
         self._grown.set()
-        if self._pump:
-            self._pump.stop()
+
+    def lose(self) -> None:
+        """The keeper of this run is gone, and the child with it."""
+        self._lost = True
+        self._grown.set()
+
+    def is_spawned(self) -> bool:
+        """Whether a keeper has been told to start the child."""
+        with self._spawning:
+            return self._spawned
 
     # What the run's own thread does.
 
@@ -107,136 +117,140 @@ class ActiveRun:
 
     def resume(self) -> None:
         """Go on with a child that an earlier process of this runner has started."""
+        self._spawned = True
+        if self._canceled:
+            self._workshop.keeper.kill(self.name)
         self._guard(self._go_on)
 
-    def salvage(self) -> None:
-        """Store what is left of a run whose keeper is gone."""
-        self._guard(self._store_remains)
-
     def _guard(self, step: Callable[[], None]) -> None:
-        keeper = self._workshop.keeper
+        """Whatever happens in ``step``, the execution gets an end, unless it is somebody else's now."""
         try:
-            step()
+            try:
+                step()
+            except (RunnerError, ValidationError, KeeperError) as error:
+                self._fail(str(error))
+            except Fenced:
+                raise
+            except Exception:
+                LOG.exception("Execution %s failed in the runner", self.execution_id)
+                self._fail("The action runner failed while it ran this action; its log tells why.")
         except Fenced:
             LOG.warning("Execution %s belongs to another attempt now: ending ours", self.execution_id)
-            keeper.kill(self.name)
-            keeper.forget(self.name)
-        except (RunnerError, ValidationError) as error:
-            self._fail(str(error))
-        except Exception:
-            LOG.exception("Execution %s failed in the runner", self.execution_id)
-            keeper.kill(self.name)
-            self._fail("The action runner failed while it ran this action; its log tells why.")
+            self._workshop.keeper.kill(self.name)
+            self._workshop.keeper.forget(self.name)
 
     def _start(self) -> None:
-        request, runner = self._prepare()
-        launch = runner.prepare(request)
-        # Nobody has written to the log of a first attempt.
-        position = Position() if self.attempt == 1 else self._owned_position()
-        self._workshop.keeper.spawn(self.name, launch)
-        self._spawned = True
-        if self._canceled:
-            self._workshop.keeper.kill(self.name)
-        self._follow(request, runner, position)
+        try:
+            # Nobody has written to the log of a first attempt.
+            position = Position() if self.attempt == 1 else self._position()
+            self._writer = self._writer_from(position)
+            if self._canceled:
+                self._conclude(Status.CANCELED, {}, None)
+                return
+            request, runner = self._prepare()
+            if not self._document["runner"].get("enabled", True):
+                raise RunnerError(f'The runner type "{self._document["runner"]["name"]}" is disabled.')
+            self._spawn(runner.prepare(request))
+        finally:
+            # The child is on its way while we tell.
+            self._workshop.events.updated(self._document, Status.SCHEDULED)
+            self._workshop.events.updated(self._document)
+        self._follow(request, runner, self._writer)
 
     def _go_on(self) -> None:
-        self._spawned = True
-        if self._canceled:
-            self._workshop.keeper.kill(self.name)
-        request, runner = self._prepare()
-        self._follow(request, runner, self._stored_position())
-
-    def _store_remains(self) -> None:
-        writer = self._writer(self._stored_position())
-        pump = Pump(self._directory / "spool", writer, lambda _seen, _durable: None, 0.0)
-        ended = pump.drain() or _KEEPER_LOST
-        request, runner = self._prepare()
-        status, result = self._result(request, runner, ended)
-        self._conclude(writer, Status.ABANDONED if ended is _KEEPER_LOST else status, result, ended.exit_code)
-
-    @property
-    def _directory(self) -> Path:
-        return self._workshop.keeper.run_directory(self.name)
+        position = self._position()
+        self._until_done(lambda: self._copy.take_stored(self._workshop.log, self.execution_id))
+        self._writer = self._writer_from(position)
+        self._follow(*self._prepare(), self._writer)
 
     def _prepare(self) -> tuple[RunRequest, Runner]:
         runner = self._workshop.runners.get(self._document["runner"]["name"])
         return self._workshop.requests.build(self._document, self._directory), runner
 
-    def _stored_position(self) -> Position:
-        """Where the log stands, with what it holds taken into the copy."""
-        log = self._workshop.log
-        position = self._owned_position()
-        self._until_done(lambda: self._copy.take_stored(log, self.execution_id))
-        return position
+    def _spawn(self, launch: Launch) -> None:
+        while not self._detached:
+            with self._spawning:
+                try:
+                    self._workshop.keeper.spawn(self.name, launch)
+                    self._spawned = True
+                    break
+                except KeeperAway as error:
+                    LOG.warning("Execution %s waits for a keeper: %s", self.execution_id, error)
+            time.sleep(_SPAWN_INTERVAL)
+        if self._canceled:
+            self._workshop.keeper.kill(self.name)
 
-    def _owned_position(self) -> Position:
+    def _position(self) -> Position:
+        """Where the log stands. From then on no earlier attempt can add to it."""
         log = self._workshop.log
         if self.attempt == 1:
             return self._until_done(lambda: log.resume(self.execution_id))
         return self._until_done(lambda: log.take_over(self.execution_id, self.attempt))
 
-    def _follow(self, request: RunRequest, runner: Runner, position: Position) -> None:
-        writer = self._writer(position)
-        spool = request.directory / "spool"
-        if not self._streaming:
-            self._wait_for_exit(spool)
-        self._pump = Pump(spool, writer, self._acknowledge, self._workshop.flush_interval)
-        if self._detached:
+    def _follow(self, request: RunRequest, runner: Runner, writer: Writer) -> None:
+        """See the child to its end, unless we have to leave it before."""
+        ended = self._pump(writer)
+        if ended is None:
             return
-        ended = self._pump.run()
-        if ended is not None:
-            status, result = self._result(request, runner, ended)
-            self._conclude(writer, status, result, ended.exit_code)
-
-    def _wait_for_exit(self, spool: Path) -> None:
-        """Show nothing while the action runs, but let the keeper read on."""
-        while not self._exited and not self._detached:
-            self._grown.wait()
-            self._grown.clear()
-            size = spool.stat().st_size if spool.exists() else 0
-            self._acknowledge(size, size)
-
-    def _acknowledge(self, seen: int, durable: int) -> None:
-        self._workshop.keeper.ack(self.name, seen, durable)
-
-    def _writer(self, position: Position) -> Writer:
-        return Writer(
-            self._workshop.log,
-            self._workshop.doorbell,
-            self.execution_id,
-            self.attempt,
-            position,
-            needles(secret_values(self._document)),
-            on_chunk=self._copy.add,
-        )
-
-    def _result(self, request: RunRequest, runner: Runner, ended: Exit) -> tuple[Status, dict[str, Any]]:
-        result_file = request.directory / "result"
         outcome = Outcome(
             exit=ended,
             stdout=self._copy.text(Stream.STDOUT),
             stderr=self._copy.text(Stream.STDERR),
-            result=result_file.read_bytes() if result_file.exists() else None,
+            result=_content(self._directory / "result"),
+            mask=lambda text: mask_text(text, self._secrets),
         )
-        return runner.conclude(request, outcome)
+        status, result = runner.conclude(request, outcome)
+        if ended is _KEEPER_LOST:
+            status = Status.ABANDONED
+        self._conclude(status, result, ended.exit_code)
 
-    def _conclude(self, writer: Writer, status: Status, result: Mapping[str, Any], exit_code: int | None) -> None:
+    def _pump(self, writer: Writer) -> Exit | None:
+        """Move the output into the log; how the child ended, or None when we leave it to the keeper."""
+        spool = self._directory / "spool"
+        if not self._streaming:
+            self._wait_for_exit(spool)
+        with Pump(spool, writer, self._grown, self._acknowledge, self._workshop.flush_interval) as pump:
+            ended = pump.run(lambda: self._detached or self._lost)
+            if ended is None and self._lost and not self._detached:
+                ended = pump.drain() or _KEEPER_LOST
+        return ended
+
+    def _wait_for_exit(self, spool: Path) -> None:
+        """Show nothing while the action runs, but let the keeper read on."""
+        while not (self._exited or self._detached or self._lost):
+            size = spool.stat().st_size if spool.exists() else 0
+            self._acknowledge(size, size)
+            self._grown.wait()
+            self._grown.clear()
+
+    def _acknowledge(self, seen: int, durable: int) -> None:
+        self._workshop.keeper.ack(self.name, seen, durable)
+
+    def _writer_from(self, position: Position) -> Writer:
+        shop = self._workshop
+        return Writer(
+            shop.log, shop.doorbell, self.execution_id, self.attempt, position, self._secrets, on_chunk=self._copy.add
+        )
+
+    def _fail(self, message: str) -> None:
+        """The action could not be run, or it cannot be told how it ended."""
+        self._workshop.keeper.kill(self.name)
+        if self._writer is None:
+            self._writer = self._writer_from(self._position())
+        self._conclude(Status.FAILED, {"error": message, "failed": True, "succeeded": False}, None)
+
+    def _conclude(self, status: Status, result: Mapping[str, Any], exit_code: int | None) -> None:
         """End record first, then the status: who sees the status finds the whole log."""
-        status = Status.CANCELED if self._canceled else status
-        writer.finish(str(status), exit_code)
-        fields: dict[str, Any] = {"result": dict(result)}
+        if self._canceled:
+            status = Status.CANCELED
+        status, result, size = storable(status, result, self._document)
+        assert self._writer is not None  # noqa: S101 - every way here has made it
+        self._writer.finish(str(status), exit_code)
+        fields: dict[str, Any] = {"result": result, "result_size": size}
         if left := self._copy.left_in_log():
             fields["output_in_log"] = left
         self._set_status(status, fields)
         self._workshop.keeper.forget(self.name)
-
-    def _fail(self, message: str) -> None:
-        """The action could not be run, or nobody knows how it ended: the log ends, then the execution."""
-        try:
-            result = {"error": message, "failed": True, "succeeded": False}
-            self._conclude(self._writer(self._owned_position()), Status.FAILED, result, None)
-        except Fenced:
-            LOG.warning("Execution %s belongs to another attempt now", self.execution_id)
 
     def _set_status(self, status: Status, fields: Mapping[str, Any]) -> None:
         stored = None
@@ -263,4 +277,11 @@ class ActiveRun:
         return self._until_done(step)
 
     def _until_done(self, step: Callable[[], T]) -> T:
-        return until_done(f"running execution {self.execution_id}", step)
+        return until_done(f"Execution {self.execution_id}", step)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

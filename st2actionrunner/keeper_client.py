@@ -31,7 +31,11 @@ _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
 class KeeperError(Exception):
-    """The keeper cannot be started or does not answer."""
+    """The keeper cannot be started, does not answer, or cannot do what is asked."""
+
+
+class KeeperAway(KeeperError):
+    """There is no keeper at the moment."""
 
 
 class KeeperRun(NamedTuple):
@@ -78,20 +82,22 @@ class KeeperClient:
         How it went is in the spool (``<directory>/runs/<run>/spool``).
 
         Raises:
-            KeeperError: there is no keeper at the moment; nothing was started.
+            KeeperAway: there is no keeper at the moment; nothing was started.
+            KeeperError: the command is too large.
         """
         directory = self.run_directory(run)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if launch.stdin is not None:
             _write_private(directory / "stdin", launch.stdin)
-        facts = {"argv": list(launch.argv), "cwd": launch.cwd, "timeout": launch.timeout, "pty": launch.pty}
-        _write_private(directory / "launch.json", json.dumps(facts).encode())
         parent = launch.parent
         self._send(
             {
                 "request": "spawn",
                 "run": run,
-                **facts,
+                "argv": list(launch.argv),
+                "cwd": launch.cwd,
+                "timeout": launch.timeout,
+                "pty": launch.pty,
                 "env": dict(launch.env),
                 "grace": TERM_GRACE,
                 "parent": {"python": parent.python, "path": parent.path, "watch": parent.watch} if parent else None,
@@ -186,7 +192,7 @@ class KeeperClient:
     def _send(self, request: dict[str, Any]) -> None:
         connection = self._socket
         if connection is None:
-            raise KeeperError("There is no connection to the keeper.")
+            raise KeeperAway("There is no connection to the keeper.")
         line = json.dumps(request).encode() + b"\n"
         if len(line) > _MAX_REQUEST:
             raise KeeperError("The command and its environment are too large.")
@@ -194,7 +200,7 @@ class KeeperClient:
             with self._sending:
                 connection.sendall(line)
         except OSError as error:
-            raise KeeperError(f"The keeper is gone: {error}") from error
+            raise KeeperAway(f"The keeper is gone: {error}") from error
 
     def _tell(self, request: dict[str, Any]) -> None:
         """Send what means nothing to a keeper that is gone: its children are gone as well."""

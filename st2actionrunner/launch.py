@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,6 +86,8 @@ class Outcome:
     stdout: str
     stderr: str
     result: bytes | None
+    #: Hides the run's secrets in a text of the child's result file, which nobody has masked.
+    mask: Callable[[str], str]
 
 
 class Runner(Protocol):

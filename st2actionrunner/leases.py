@@ -11,13 +11,16 @@ from pymongo.errors import PyMongoError
 from st2actionrunner.active_run import ActiveRun
 from st2common.clock import now_us
 from st2common.models.executions import Executions
-from st2common.models.statuses import COMPLETED, Status
+from st2common.models.statuses import Status
 
 LOG = logging.getLogger(__name__)
 
 # Seconds. A lease outlives three renewals that fail: a slow database must not look like a dead runner.
 LEASE = 45.0
 RENEW_INTERVAL = 10.0
+
+# Seconds after a renewal that failed: when the database is back, we have to be there before the rescuer.
+RETRY_INTERVAL = 0.5
 
 # Seconds for which a runner that stops in order hands its children over to its successor.
 HANDOVER_LEASE = 600.0
@@ -34,24 +37,36 @@ class LeaseKeeper:
         self._executions = executions
         self._owner = owner
         self._active = active
-        self._stop = threading.Event()
+        self._stopping = False
+        self._due = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+        #: Why leases are not renewed, in one sentence; None while they are.
         self.problem: str | None = None
 
     def start(self) -> None:
+        """Renew at once, and again and again from then on."""
         self._thread.start()
+
+    def renew_now(self) -> None:
+        """Something may have been missed: renew, and look at the executions, without waiting for the next time."""
+        self._due.set()
 
     def stop(self, left: Mapping[str, ActiveRun]) -> None:
         """Renew no more; the runs ``left`` with the keeper are handed over."""
-        self._stop.set()
+        self._stopping = True
+        self._due.set()
         self._thread.join()
         if left:
             self._try(left, HANDOVER_LEASE)
 
     def _run(self) -> None:
-        while not self._stop.wait(RENEW_INTERVAL):
+        while not self._stopping:
             if active := self._active():
                 self._try(active, LEASE)
+            else:
+                self.problem = None
+            self._due.wait(RETRY_INTERVAL if self.problem else RENEW_INTERVAL)
+            self._due.clear()
 
     def _try(self, active: Mapping[str, ActiveRun], seconds: float) -> None:
         try:
@@ -68,5 +83,5 @@ class LeaseKeeper:
             if stored["attempt"] != run.attempt or stored["owner"] != self._owner:
                 LOG.warning("Execution %s has been given to another attempt: ending ours", run.name)
                 run.fence()
-            elif stored["status"] == Status.CANCELING or (stored.get("cancel") and stored["status"] not in COMPLETED):
+            elif stored["status"] == Status.CANCELING:
                 run.cancel()

@@ -10,34 +10,37 @@ INLINE_BYTES = 64 * 1024
 
 
 class OutputCopy:
-    """Collects chunks as they get their numbers."""
+    """Collects the chunks of one attempt as they get their numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempt: int) -> None:
+        self._attempt = attempt
         self._data = {stream: bytearray() for stream in Stream}
+        #: Bytes of the streams in the log, those of earlier attempts included.
         self._total = dict.fromkeys(Stream, 0)
 
     def add(self, chunk: Chunk) -> None:
-        self._total[chunk.stream] += len(chunk.data)
-        if self._total[chunk.stream] <= INLINE_BYTES:
+        self._total[chunk.stream] = chunk.offset + len(chunk.data)
+        if chunk.attempt == self._attempt and len(self._data[chunk.stream]) <= INLINE_BYTES:
+            # One chunk too many tells that there is more.
             self._data[chunk.stream] += chunk.data
-        else:
-            self._data[chunk.stream].clear()
 
     def take_stored(self, log: OutputLog, execution_id: str) -> None:
-        """Take in what the log holds from before this process."""
+        """Take in what the log holds from before this process. Repeating it is safe."""
         for stream in Stream:
+            self._data[stream].clear()
             after = 0
-            while self._total[stream] <= INLINE_BYTES and (page := log.read_stream(execution_id, stream, after)):
+            while len(self._data[stream]) <= INLINE_BYTES and (page := log.read_stream(execution_id, stream, after)):
                 for chunk in page:
                     self.add(chunk)
                 after = page[-1].stream_seq
-            last = log.last(execution_id, stream)
-            self._total[stream] = last.offset + len(last.data) if last else 0
+            if last := log.last(execution_id, stream):
+                self._total[stream] = last.offset + len(last.data)
 
     def text(self, stream: Stream) -> str:
-        """The whole stream, or nothing where it is longer than INLINE_BYTES."""
-        return self._data[stream].decode("utf-8", "replace")
+        """All that this attempt has printed, or nothing where it is longer than INLINE_BYTES."""
+        data = self._data[stream]
+        return data.decode("utf-8", "replace") if len(data) <= INLINE_BYTES else ""
 
     def left_in_log(self) -> dict[str, int]:
         """Bytes of each stream that is too long to be carried."""
-        return {str(stream): total for stream, total in self._total.items() if total > INLINE_BYTES}
+        return {str(stream): self._total[stream] for stream in Stream if len(self._data[stream]) > INLINE_BYTES}

@@ -9,6 +9,7 @@ from typing import Any
 from oslo_config import cfg
 
 from st2actionrunner.launch import RunRequest
+from st2common.content.loader import load
 from st2common.content.paths import pack_directory
 from st2common.services.parameters import split_for_run
 
@@ -16,6 +17,9 @@ from st2common.services.parameters import split_for_run
 class RequestBuilder:
     def __init__(self, config: cfg.ConfigOpts) -> None:
         self._config = config
+        self._configs = Path(config.system.base_path) / "configs"
+        # {pack: ((modification time, size), content)}
+        self._pack_configs: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
         self._api_url: str = config.auth.api_url or f"http://{config.api.host}:{config.api.port}"
 
     def build(self, document: Mapping[str, Any], directory: Path) -> RunRequest:
@@ -23,10 +27,12 @@ class RequestBuilder:
 
         Raises:
             ValidationError: a default of the action cannot be rendered or does not fit its schema.
+            ContentError: the configuration of the pack cannot be read.
         """
         action = document["action"]
+        pack_config = self._pack_config(action["pack"])
         runner_parameters, action_parameters = split_for_run(
-            action, document["runner"], document.get("parameters") or {}, document["context"]
+            action, document["runner"], document.get("parameters") or {}, document["context"], config=pack_config
         )
         pack_path = pack_directory(self._config, action["pack"])
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None
@@ -41,4 +47,17 @@ class RequestBuilder:
             pack_path=pack_path,
             entry_point=entry_point,
             api_url=self._api_url.removesuffix("/") + "/v1",
+            pack_config=pack_config,
         )
+
+    def _pack_config(self, pack: str) -> Mapping[str, Any]:
+        """The administrator's configuration of the pack; read again when its file changes."""
+        path = self._configs / f"{pack}.yaml"
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return {}
+        known = self._pack_configs.get(pack)
+        if known is None or known[0] != (found.st_mtime_ns, found.st_size):
+            known = self._pack_configs[pack] = (found.st_mtime_ns, found.st_size), load(path)
+        return known[1]

@@ -22,12 +22,12 @@ _MAX_DELAY = 2.0
 
 
 def until_done(what: str, step: Callable[[], T]) -> T:
-    """The value of ``step``, which may be repeated safely."""
+    """The value of ``step``, which may be repeated safely. ``what`` is for the log: "<what> waits for the database"."""
     delay = _FIRST_DELAY
     while True:
         try:
             return step()
         except (PyMongoError, LogUnavailable) as error:
-            LOG.warning("The database is away while %s: %s", what, error)
+            LOG.warning("%s waits for the database: %s", what, error)
             time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             delay = min(delay * 2, _MAX_DELAY)

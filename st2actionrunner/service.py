@@ -1,4 +1,4 @@
-"""The dispatcher: takes executions from the queue, claims them, runs them, and takes up again what runs already."""
+"""The dispatcher: claims executions, runs them, and takes up again what an earlier process of this runner has begun."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from bson import ObjectId
 from oslo_config import cfg
@@ -17,23 +16,32 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from st2actionrunner.active_run import ActiveRun, Workshop
-from st2actionrunner.keeper_client import KeeperClient
+from st2actionrunner.active_runs import ActiveRuns
+from st2actionrunner.intake import Intake
+from st2actionrunner.keeper_client import KeeperClient, KeeperError
 from st2actionrunner.leases import LeaseKeeper, lease_until
 from st2actionrunner.requests import RequestBuilder
 from st2actionrunner.retry import until_done
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.slots import Slot
+from st2common.errors import TransportError
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED, Status
 from st2common.output.doorbell import Doorbell
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
-from st2common.transport.port import Consumer, Delivery, Message, Subscription, Transport
+from st2common.transport.port import SCHEMA_VERSION, Delivery, Message, Transport
 from st2common.transport.topology import CANCEL, EXECUTIONS_TO_RUN
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between two tries to start a keeper.
+_KEEPER_INTERVAL = 1.0
+
+# What a claimed execution may be when its runner restarts.
+_HELD = frozenset({Status.RUNNING, Status.CANCELING})
 
 
 class RunnerService:
@@ -44,19 +52,15 @@ class RunnerService:
         self._transport = transport
         self._executions = Executions(database)
         self._log = MongoOutputLog(database)
-        self._active: dict[str, ActiveRun] = {}
-        self._lock = threading.Lock()
-        self._pool_size: int = config.actionrunner.actions_pool_size
-        self._places = threading.Semaphore(self._pool_size)
+        self._runs = ActiveRuns()
+        self._intake = Intake(transport, config.actionrunner.actions_pool_size, self._take)
         self._stopping = False
-        self._consumer: Consumer | None = None
-        self._cancels: Subscription | None = None
 
     def start(self) -> None:
         config = self._config
         self._slot = Slot(Path(config.system.state_path))
-        until_done("making indexes", self._executions.ensure_indexes)
-        until_done("making indexes", self._log.ensure_indexes)
+        until_done("Making indexes", self._executions.ensure_indexes)
+        until_done("Making indexes", self._log.ensure_indexes)
         self._keeper = KeeperClient(self._slot.directory, self._on_keeper_event, self._on_keeper_lost)
         self._keeper.start_or_attach()
         self._workshop = Workshop(
@@ -69,157 +73,175 @@ class RunnerService:
             requests=RequestBuilder(config),
             flush_interval=config.actionrunner.output_flush_interval,
         )
-        self._leases = LeaseKeeper(self._executions, self._slot.owner, self._snapshot)
+        self._leases = LeaseKeeper(self._executions, self._slot.owner, self._runs.all)
         self._recover()
-        self._leases.start()
-        self._cancels = self._transport.subscribe(self._on_cancel, lambda: None)
+        self._cancels = self._transport.subscribe(self._on_cancel, self._leases.renew_now)
         self._cancels.bind(CANCEL, self._slot.owner)
-        self._consumer = self._transport.consume(EXECUTIONS_TO_RUN, self._on_delivery, prefetch=self._pool_size)
+        # After the binding: what was to end before it is found by the first renewal.
+        self._leases.start()
+        self._intake.start()
 
     def stop(self, deadline: float) -> None:
         """Take no new work, then leave the running children to the keeper: their next runner goes on with them."""
         # The order matters: no new runs, then no more writes, then the leases are handed over, then the keeper is left.
         end = time.monotonic() + deadline
         self._stopping = True
-        if self._consumer:
-            self._consumer.stop()
-        if self._cancels:
-            self._cancels.stop()
-        runs = self._snapshot()
-        for run in runs.values():
+        self._intake.stop()
+        self._cancels.stop()
+        self._runs.wait_for_claims(end - time.monotonic())
+        left = self._runs.all()
+        for run in left.values():
             run.detach()
-        for run in runs.values():
-            run.done.wait(max(0.0, end - time.monotonic()))
-        self._leases.stop(runs)
+        self._runs.wait_for_none(end - time.monotonic())
+        self._leases.stop(left)
         self._keeper.close()
         self._slot.release()
-        if runs:
-            LOG.info("Left %d running actions to their keeper", len(runs))
+        if left:
+            LOG.info("Left %d running actions to their keeper", len(left))
 
     def health(self) -> str | None:
-        if self._consumer and not self._consumer.healthy():
+        if not self._intake.healthy():
             return "the broker is away: no new executions are taken"
         if not self._keeper.healthy():
             return "the keeper does not answer: no new actions can be started"
         return self._leases.problem
 
-    def _snapshot(self) -> Mapping[str, ActiveRun]:
-        with self._lock:
-            return dict(self._active)
-
     # Taking executions.
 
-    def _on_delivery(self, delivery: Delivery) -> None:
-        # Blocks the consumer while every place is taken: what waits stays with the broker, for other runners to take.
-        self._places.acquire()
-        if self._stopping:
-            self._places.release()
-            delivery.requeue()
-            return
-        threading.Thread(target=self._take, args=(delivery,), daemon=True).start()
-
     def _take(self, delivery: Delivery) -> None:
-        try:
-            stored = self._claim(delivery)
-            if stored:
-                self._run(ActiveRun(self._workshop, stored), ActiveRun.execute)
-        finally:
-            self._places.release()
-
-    def _claim(self, delivery: Delivery) -> Document | None:
         execution_id = delivery.message.body.get("execution_id", "")
         if not ObjectId.is_valid(execution_id):
             LOG.error("A message names no execution: %r", delivery.message.body)
             delivery.ack()
-            return None
+            return
+        if not self._runs.begin_claim(execution_id):
+            delivery.ack()
+            return
+        run = None
+        try:
+            if self._stopping:
+                delivery.requeue()
+                return
+            stored = self._claim(execution_id)
+            delivery.ack()
+            if stored is None:
+                LOG.info("Execution %s is not there to be run: claimed before, ended, or gone", execution_id)
+                return
+            run = ActiveRun(self._workshop, stored)
+        finally:
+            self._runs.end_claim(execution_id, run)
+        self._run(run, run.execute)
+
+    def _claim(self, execution_id: str) -> Document | None:
         about = {
             "liveaction.runner_info": {"hostname": socket.gethostname(), "pid": os.getpid()},
             "stream_output": self._config.actionrunner.stream_output,
         }
-        try:
-            stored = self._executions.claim(execution_id, self._slot.owner, lease_until(), about)
-        except PyMongoError as error:
-            LOG.warning("Execution %s goes back to the queue: %s", execution_id, error)
-            delivery.requeue()
-            return None
-        delivery.ack()
-        if stored is None:
-            LOG.info("Execution %s is not there to be run: claimed before, ended, or gone", execution_id)
-            return None
-        self._workshop.events.updated(stored, Status.SCHEDULED)
-        self._workshop.events.updated(stored)
-        return stored
+        answer_lost = False
 
-    def _run(self, run: ActiveRun, verb: Any) -> None:
-        with self._lock:
-            self._active[run.execution_id] = run
+        def step() -> Document | None:
+            nonlocal answer_lost
+            try:
+                stored = self._executions.claim(execution_id, self._slot.owner, lease_until(), about)
+            except PyMongoError:
+                answer_lost = True
+                raise
+            if stored is None and answer_lost:
+                # Refused, perhaps because an earlier try was successful and only its answer did not arrive.
+                found = self._executions.get(execution_id)
+                return found if found and found["status"] in _HELD and found["owner"] == self._slot.owner else None
+            return stored
+
+        return until_done(f"Execution {execution_id}", step)
+
+    def _run(self, run: ActiveRun, verb: Callable[[], None]) -> None:
         try:
-            verb(run)
+            verb()
         finally:
-            run.done.set()
-            with self._lock:
-                if self._active.get(run.execution_id) is run:
-                    del self._active[run.execution_id]
+            self._runs.remove(run)
 
     # Going on with what runs already.
 
     def _recover(self) -> None:
         """Take up the runs of an earlier process in this place. They need no free place: they run already."""
+        found = {name: run for name in self._keeper.run_directories() if (run := self._found(name))}
+        for run in found.values():
+            self._runs.add(run)
+        # Asked only now, so that every end after the answer is told to a run that we know.
         kept = {info.run: info for info in self._keeper.runs()}
-        for name in sorted(kept.keys() | self._keeper.run_directories()):
-            execution_id, _, attempt = name.rpartition(".")
-            stored = until_done("recovering", lambda: self._executions.get(execution_id))  # noqa: B023 - called at once
-            if not stored or stored["attempt"] != int(attempt) or stored["status"] in COMPLETED:
-                LOG.warning("Run %s is nobody's: ending it", name)
-                self._keeper.kill(name)
-                self._keeper.forget(name)
-            elif name in kept:
-                LOG.info("Taking up execution %s again", execution_id)
-                self._in_background(ActiveRun(self._workshop, stored, kept[name].exited), ActiveRun.resume)
-            else:
-                self._in_background(ActiveRun(self._workshop, stored), ActiveRun.salvage)
-        self._release_never_started()
+        for name in (kept.keys() | self._keeper.run_directories()) - found.keys():
+            LOG.warning("Run %s is nobody's: ending it", name)
+            self._keeper.kill(name)
+            self._keeper.forget(name)
+        for name, run in found.items():
+            LOG.info("Taking up execution %s again", run.execution_id)
+            if name not in kept:
+                run.lose()
+            elif kept[name].exited:
+                run.wake(exited=True)
+            threading.Thread(target=self._run, args=(run, run.resume), daemon=True).start()
+        self._release_never_started({run.execution_id for run in found.values()})
 
-    def _release_never_started(self) -> None:
+    def _found(self, name: str) -> ActiveRun | None:
+        """The run of that name, if its execution still waits for it."""
+        execution_id = name.rpartition(".")[0]
+        stored = until_done("Recovering", lambda: self._executions.get(execution_id))
+        if not stored or stored["status"] in COMPLETED:
+            return None
+        run = ActiveRun(self._workshop, stored)
+        return run if run.name == name and stored["owner"] == self._slot.owner else None
+
+    def _release_never_started(self, started: set[str]) -> None:
         """Executions that an earlier process claimed and did not come to start go back to the queue."""
-        for stored in until_done("recovering", lambda: self._executions.held_by(self._slot.owner)):
+        for stored in until_done("Recovering", lambda: self._executions.held_by(self._slot.owner)):
             execution_id = str(stored["_id"])
-            if execution_id in self._snapshot():
+            if execution_id in started:
                 continue
             if stored["status"] == Status.CANCELING:
-                self._in_background(ActiveRun(self._workshop, stored), ActiveRun.salvage)
-            elif self._executions.change(execution_id, Status.REQUESTED, attempt=stored["attempt"]):
-                self._transport.publish(
-                    EXECUTIONS_TO_RUN.exchange, EXECUTIONS_TO_RUN.routing_key, {"v": 1, "execution_id": execution_id}
-                )
+                run = ActiveRun(self._workshop, stored)
+                self._runs.add(run)
+                # Canceled before it starts: this ends its log and then the execution.
+                threading.Thread(target=self._run, args=(run, run.execute), daemon=True).start()
+            else:
+                self._release(execution_id, stored["attempt"])
 
-    def _in_background(self, run: ActiveRun, verb: Any) -> None:
-        with self._lock:
-            self._active[run.execution_id] = run
-        threading.Thread(target=self._run, args=(run, verb), daemon=True).start()
+    def _release(self, execution_id: str, attempt: int) -> None:
+        LOG.warning("Execution %s was claimed and not started: it goes back to the queue", execution_id)
+        released = until_done(
+            "Recovering", lambda: self._executions.change(execution_id, Status.REQUESTED, attempt=attempt)
+        )
+        if released:
+            self._workshop.events.updated(released)
+        body = {"v": SCHEMA_VERSION, "execution_id": execution_id}
+        try:
+            self._transport.publish(EXECUTIONS_TO_RUN.exchange, EXECUTIONS_TO_RUN.routing_key, body)
+        except TransportError as error:
+            LOG.warning("Execution %s waits to be queued by the sweeper: %s", execution_id, error)
 
     # What others tell.
 
     def _on_cancel(self, message: Message) -> None:
-        run = self._snapshot().get(message.body["execution_id"])
-        if run:
-            run.cancel()
+        self._runs.cancel(message.body["execution_id"])
 
     def _on_keeper_event(self, run_name: str, exited: bool) -> None:
-        run = self._snapshot().get(run_name.rpartition(".")[0])
+        run = self._runs.get(run_name.rpartition(".")[0])
         if run and run.name == run_name:
             run.wake(exited)
 
     def _on_keeper_lost(self) -> None:
-        """The keeper died, and its children with it: end what they ran, start anew."""
-        if self._stopping:
-            return
-        LOG.error("The keeper is gone: storing what is left of its runs")
-        lost = self._snapshot()
-        for run in lost.values():
-            run.detach()
-        for run in lost.values():
-            run.done.wait()
-        self._keeper.start_or_attach()
-        for run in lost.values():
-            self._in_background(run.successor(), ActiveRun.salvage)
+        """The keeper died. The next one ends the children, and their runs store what is left."""
+        LOG.error("The keeper is gone: starting another one")
+        while not self._stopping:
+            try:
+                self._keeper.start_or_attach()
+                # In this order: what was spawned and the new keeper does not know was spawned by the lost one.
+                spawned = [run for run in self._runs.all().values() if run.is_spawned()]
+                kept = {info.run for info in self._keeper.runs()}
+            except KeeperError as error:
+                LOG.error("There is no keeper: %s", error)
+                time.sleep(_KEEPER_INTERVAL)
+            else:
+                for run in spawned:
+                    if run.name not in kept:
+                        run.lose()
+                return

@@ -1,4 +1,4 @@
-"""Which runner of this host a process is. A restarted process takes the same place, and with it the running children."""
+"""Which runner of this host a process is. One that restarts takes the same place, and with it the running children."""
 
 from __future__ import annotations
 

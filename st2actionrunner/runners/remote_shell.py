@@ -168,6 +168,7 @@ def _conclude(run: RunRequest, outcome: Outcome, settings: RunnerSettings) -> tu
         result = {"error": error, "traceback": outcome.stderr, "failed": True, "succeeded": False}
         return Status.TIMEOUT if ended.timed_out else Status.FAILED, result
     for host in hosts.values():
+        host |= {name: outcome.mask(value) for name, value in host.items() if isinstance(value, str)}
         host |= {stream: parsed_output(host[stream]) for stream in ("stdout", "stderr")}
     return _status(list(hosts.values()), settings.ssh.allow_partial_failure), dict(hosts)
 

@@ -6,6 +6,7 @@ import getpass
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +73,11 @@ def carried_out(launch: Launch) -> Outcome:
     return outcome(ended, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
 
 
-def outcome(ended: Exit, stdout: str = "", stderr: str = "", result: bytes | None = None) -> Outcome:
-    return Outcome(exit=ended, stdout=stdout, stderr=stderr, result=result)
+def outcome(
+    ended: Exit,
+    stdout: str = "",
+    stderr: str = "",
+    result: bytes | None = None,
+    mask: Callable[[str], str] = lambda text: text,
+) -> Outcome:
+    return Outcome(exit=ended, stdout=stdout, stderr=stderr, result=result, mask=mask)
