@@ -8,6 +8,7 @@ The document in ``action_execution_d_b``::
     runner             snapshot of the runner type
     liveaction         {id, runner_info {hostname, pid}, callback, notify}: what clients see of the run itself
     parameters         as given and rendered, secrets in clear: masked where it leaves the platform
+    decrypted          [text]: secrets of the datastore that the parameters were rendered with, in clear, to be masked
     context            {user, pack, parent?, trace_context?, re-run? ...}
     result             what the runner made of it; absent until the end
     log                [{status, timestamp}], one entry per change of status
@@ -33,7 +34,7 @@ from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
 from st2common.clock import now_us
@@ -48,7 +49,6 @@ INDEXES = [
     IndexModel([("action.ref", ASCENDING), ("start_timestamp", DESCENDING)], name="action_start"),
     IndexModel([("parent", ASCENDING)], name="parent"),
     IndexModel([("liveaction.id", ASCENDING)], name="liveaction_id"),
-    IndexModel([("context.user", ASCENDING)], name="context_user"),
     IndexModel([("output_purged", ASCENDING), ("end_timestamp", ASCENDING)], name="output_purged_end"),
 ]
 
@@ -62,7 +62,8 @@ def object_id(text: str) -> ObjectId | None:
 
 
 class Executions:
-    """The verbs that change an execution. Each returns the document as it is after the change, or None if refused."""
+    """The verbs that change an execution. Each returns the document as it is after the change (and what others may have
+    changed since), or None if refused."""
 
     def __init__(self, database: Database[Document]) -> None:
         self.collection = database[COLLECTION]
@@ -73,9 +74,16 @@ class Executions:
     def insert(self, document: Document) -> None:
         self.collection.insert_one(document)
 
-    def get(self, execution_id: str) -> Document | None:
+    def get(self, execution_id: str, projection: Mapping[str, int] | None = None) -> Document | None:
         identity = object_id(execution_id)
-        return self.collection.find_one({"_id": identity}) if identity else None
+        return self.collection.find_one({"_id": identity}, projection) if identity else None
+
+    def of_liveaction(self, liveaction_id: str, projection: Mapping[str, int] | None = None) -> Document | None:
+        return self.collection.find_one({"liveaction.id": liveaction_id}, projection)
+
+    def children(self, execution_ids: Collection[str]) -> list[str]:
+        """Ids of the executions that these have started."""
+        return [str(child["_id"]) for child in self.collection.find({"parent": {"$in": [*execution_ids]}}, {"_id": 1})]
 
     def status(self, execution_id: str) -> Status | None:
         found = self.collection.find_one({"_id": ObjectId(execution_id)}, {"status": 1})
@@ -94,7 +102,7 @@ class Executions:
         ``fields`` are set as well: what the runner has to say about itself.
         """
         now = now_us()
-        return self.collection.find_one_and_update(
+        return self._compare_and_set(
             {"_id": ObjectId(execution_id), "status": {"$in": [str(status) for status in CLAIMABLE]}},
             {
                 "$set": {**fields, "status": str(Status.RUNNING), "owner": owner, "lease_until": lease_until},
@@ -108,7 +116,6 @@ class Executions:
                     }
                 },
             },
-            return_document=ReturnDocument.AFTER,
         )
 
     def change(
@@ -131,11 +138,16 @@ class Executions:
         changes: Document = {**(fields or {}), "status": str(status)}
         if status not in UNFINISHED:
             changes["end_timestamp"] = now
-        return self.collection.find_one_and_update(
+        return self._compare_and_set(
             condition,
             {"$set": changes, "$push": {"log": {"status": str(status), "timestamp": now}}},
-            return_document=ReturnDocument.AFTER,
         )
+
+    def _compare_and_set(self, condition: Document, changes: Document) -> Document | None:
+        # Not find-and-modify: on the embedded database that costs five times as much as an update and a look.
+        if not self.collection.update_one(condition, changes).matched_count:
+            return None
+        return self.collection.find_one({"_id": condition["_id"]})
 
     def renew_leases(self, owner: str, execution_ids: Iterable[str], lease_until: int) -> None:
         """Extend the lease of what ``owner`` runs; those that it lost meanwhile are left alone."""
@@ -187,10 +199,9 @@ class Executions:
 
     def seize(self, expired: Document, owner: str, lease_until: int) -> Document | None:
         """Take an execution whose lease ran out from its runner, as a new attempt: None if it was renewed meanwhile."""
-        return self.collection.find_one_and_update(
+        return self._compare_and_set(
             {"_id": expired["_id"], "attempt": expired["attempt"], "lease_until": expired["lease_until"]},
             {"$set": {"owner": owner, "lease_until": lease_until}, "$inc": {"attempt": 1}},
-            return_document=ReturnDocument.AFTER,
         )
 
     def ended_before(self, before_us: int, limit: int, *, with_output: bool = False) -> list[str]:
