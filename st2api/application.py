@@ -52,5 +52,12 @@ def context_of(app: Flask) -> Api:
     return context
 
 
+def health(app: Flask) -> str | None:
+    context = context_of(app)
+    if context.transport.healthy() and context.bells.healthy():
+        return None
+    return "no connection to the message broker"
+
+
 def close(app: Flask) -> None:
     context_of(app).bells.stop()

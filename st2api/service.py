@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
 
 from st2api import application
 from st2common.config.loopback import require_loopback
-from st2common.http.serving import GeventServer
+from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.output.mongo_log import MongoOutputLog
@@ -44,18 +41,14 @@ class ApiService:
         application.close(self._app)
 
     def health(self) -> str | None:
-        if not self._transport.healthy():
-            return "no connection to the message broker"
-        return self._server.health()
+        return application.health(self._app) or self._server.health()
 
 
-def make(
-    config: cfg.ConfigOpts, database: Database[Document], transport: Transport
-) -> tuple[Flask, Callable[[], None]]:
-    """What a worker of the API daemon serves, and what closes it."""
+def make(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> WebApplication:
+    """What a worker of the API daemon serves."""
     prepare(database, transport)
     app = application.make_app(config, database, transport)
-    return app, lambda: application.close(app)
+    return WebApplication(app, lambda: application.health(app), lambda _seconds: application.close(app))
 
 
 def prepare(database: Database[Document], transport: Transport) -> None:

@@ -1,25 +1,23 @@
-"""The platform's events, from the broker to every client of ``/stream``: live only, each encoded once.
-
-An execution's output comes from its log, through the same feeds as everywhere. The event that tells an execution's end
-waits until its output is out, so that a client that stops at it has everything.
-"""
+"""The platform's events, from the broker to every client of ``/stream``: live only, each encoded once."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from st2common.models.execution_view import liveaction_form
+from st2common.models.execution_view import liveaction_form, to_api
 from st2common.models.executions import Executions
-from st2common.output.chunk import End, Stream
+from st2common.models.statuses import COMPLETED
+from st2common.output.chunk import Stream
 from st2common.output.log import OutputLog
 from st2common.transport.port import Message, Transport
 from st2common.transport.topology import ACTIONALIAS, ANNOUNCEMENT, EXECUTION
+from st2stream.client import Client
 from st2stream.feeds import FeedHub, Subject
-from st2stream.subscriber import Filter, StreamEvent, Subscriber
+from st2stream.subscriber import Filter, StreamEvent
 
 LOG = logging.getLogger(__name__)
 
@@ -46,105 +44,88 @@ def execution_events(key: str, execution: Mapping[str, Any]) -> list[StreamEvent
     ]
 
 
-class Client:
-    """A subscriber with the executions whose output it gets."""
-
-    def __init__(self, subscriber: Subscriber, hub: EventHub) -> None:
-        self.subscriber = subscriber
-        self._hub = hub
-        self._lock = threading.Lock()
-        #: Executions whose output is on its way, each with the events that wait for its end.
-        self._following: dict[str, list[StreamEvent]] = {}
-        wanted = subscriber.filter
-        #: The executions whose output the client can use; empty: all. Children of known ones are added as they come.
-        self._known = set(wanted.execution_ids)
-        if wanted.end_execution_id and not self._known:
-            self._known.add(wanted.end_execution_id)
-
-    def put(self, events: list[StreamEvent]) -> None:
-        for event in events:
-            if event.execution_id and self.subscriber.filter.wants_output:
-                if self._deferred(event):
-                    continue
-                if not event.ends and self._knows(event):
-                    self.follow(_subject(event.data), after=0)
-            self.subscriber.put(event)
-
-    def _knows(self, event: StreamEvent) -> bool:
-        parent = (event.data.get("context") or {}).get("parent", {}).get("execution_id")
-        if self._known and parent in self._known and event.execution_id:
-            self._known.add(event.execution_id)
-        return not self._known or event.execution_id in self._known
-
-    def _deferred(self, event: StreamEvent) -> bool:
-        """Keep the end of an execution back while its output is on its way."""
-        with self._lock:
-            waiting = self._following.get(str(event.execution_id))
-            if waiting is None or not event.ends:
-                return False
-            waiting.append(event)
-            return True
-
-    def follow(self, subject: Subject, after: int) -> None:
-        """Send the execution's output behind ``after``, once."""
-        refs = self.subscriber.filter.action_refs
-        if refs and subject.action_ref not in refs:
-            return
-        with self._lock:
-            if subject.execution_id in self._following:
-                return
-            self._following[subject.execution_id] = []
-        threading.Thread(target=self._relay, args=(subject, after), daemon=True).start()
-
-    def _relay(self, subject: Subject, after: int) -> None:
-        try:
-            for item in self._hub.feeds.watch(subject, after):
-                if self.subscriber.closed:
-                    return
-                if item is not None and not isinstance(item, End):
-                    self.subscriber.put_output(b"".join(event for _, event in item.events))
-        except Exception:
-            LOG.exception("The output of execution %s does not reach a client", subject.execution_id)
-        finally:
-            with self._lock:
-                waiting = self._following.pop(subject.execution_id, [])
-            for event in waiting:
-                self.subscriber.put(event)
-
-
 class EventHub:
-    def __init__(self, transport: Transport, feeds: FeedHub, executions: Executions, log: OutputLog) -> None:
-        self.feeds = feeds
+    def __init__(
+        self,
+        transport: Transport,
+        feeds: FeedHub,
+        executions: Executions,
+        log: OutputLog,
+        web_base_url: str | None = None,
+    ) -> None:
+        """``web_base_url``: see :func:`~st2common.models.execution_view.to_api`."""
+        self._feeds = feeds
         self._executions = executions
         self._log = log
+        self._web_base_url = web_base_url
         self._clients: set[Client] = set()
         self._lock = threading.Lock()
-        self._subscription = transport.subscribe(self._on_message, lambda: None)
+        self._subscription = transport.subscribe(self._on_message, self._on_missed)
         for exchange in (EXECUTION, ANNOUNCEMENT, ACTIONALIAS):
             self._subscription.bind(exchange, "#")
 
     @contextlib.contextmanager
-    def client(self, wanted: Filter) -> Iterator[Subscriber]:
+    def client(self, wanted: Filter) -> Iterator[Client]:
         """A client that gets what happens from now on."""
-        client = Client(Subscriber(wanted), self)
+        client = Client(wanted, self._feeds, self._family(wanted))
         with self._lock:
             self._clients.add(client)
         try:
             if wanted.wants_output:
-                self._join_running(client, wanted)
-            yield client.subscriber
+                self._join_running([client], client.only, from_start=False)
+            yield client
         finally:
             with self._lock:
                 self._clients.discard(client)
-            client.subscriber.close()
+            client.close()
 
-    def _join_running(self, client: Client, wanted: Filter) -> None:
-        """Executions that run already are joined where they stand: this stream has no history."""
-        only = wanted.execution_ids or ({wanted.end_execution_id} if wanted.end_execution_id else None)
+    def tell_end(self, client: Client) -> None:
+        """Tell the end that ``client`` waits for, if its execution has ended.
+
+        The event may have been lost, or have come just before the connection, and nobody must wait for ever.
+        """
+        wanted = client.filter
+        if not (wanted.end_event and wanted.end_execution_id):
+            return
+        stored = self._executions.get(wanted.end_execution_id, {"status": 1})
+        stored = stored or self._executions.of_liveaction(wanted.end_execution_id, {"status": 1})
+        if stored and stored["status"] in COMPLETED:
+            found = self._executions.get(str(stored["_id"]))
+            events = execution_events("update", to_api(found, web_base_url=self._web_base_url)) if found else []
+            if any(wanted.ends_with(event) for event in events):
+                client.put_lost_end(events)
+
+    def _family(self, wanted: Filter) -> set[str] | None:
+        """The executions whose output a client can use, where it says which; None: all.
+
+        Whoever waits for the end of an execution also reads what its children print.
+        """
+        if wanted.execution_ids:
+            return None
+        if not (wanted.wants_output and wanted.end_event and wanted.end_execution_id):
+            return None
+        of_liveaction = self._executions.of_liveaction(wanted.end_execution_id, {"_id": 1})
+        parents = {str(of_liveaction["_id"]) if of_liveaction else wanted.end_execution_id}
+        family: set[str] = set()
+        while parents:
+            family |= parents
+            parents = set(self._executions.children(parents)) - family
+        return family
+
+    def _join_running(self, clients: list[Client], only: Collection[str] | None, from_start: bool) -> None:
+        """Have clients follow the executions that run, ``only`` these or all: where they stand, since this stream has
+        no history, or ``from_start``."""
         for stored in self._executions.running(only):
             subject = Subject(str(stored["_id"]), stored["action"]["ref"], stored["runner"]["name"])
-            lasts = [self._log.last(subject.execution_id, stream) for stream in Stream]
-            client.follow(subject, after=max(last.seq if last else 0 for last in lasts))
+            joining = [client for client in clients if client.may_follow(subject)]
+            if joining:
+                after = 0 if from_start else self._last_seq(subject.execution_id)
+                for client in joining:
+                    client.follow(subject, after)
+
+    def _last_seq(self, execution_id: str) -> int:
+        lasts = [self._log.last(execution_id, stream) for stream in Stream]
+        return max(last.seq if last else 0 for last in lasts)
 
     def _on_message(self, message: Message) -> None:
         with self._lock:
@@ -154,6 +135,13 @@ class EventHub:
             for client in clients:
                 client.put(events)
 
+    def _on_missed(self) -> None:
+        """Events may be lost. An execution that runs and that a client does not follow began in the meantime."""
+        with self._lock:
+            clients = [client for client in self._clients if client.filter.wants_output]
+        if clients:
+            self._join_running(clients, None, from_start=True)
+
     def healthy(self) -> bool:
         return self._subscription.healthy()
 
@@ -162,8 +150,4 @@ class EventHub:
         with self._lock:
             clients = list(self._clients)
         for client in clients:
-            client.subscriber.close()
-
-
-def _subject(execution: Mapping[str, Any]) -> Subject:
-    return Subject(execution["id"], execution["action"]["ref"], execution["runner"]["name"])
+            client.close()

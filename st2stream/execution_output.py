@@ -8,11 +8,13 @@ Events (server-sent)::
     event: EOF                               data: ''
 
 Query: ``output_type`` (stdout, stderr, all), ``since_seq`` (only what follows that number), ``follow=false`` (stop at
-what is stored now).
+what is stored now). In silence a comment tells that the connection still lives.
 """
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,9 +28,17 @@ from st2stream.feeds import Encoded, FeedHub, Subject
 
 Document = dict[str, Any]
 
+# A cursor: the number of a chunk, and how many of its events the client has if not all. The database's integers have
+# 8 bytes.
+_CURSOR = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 
-def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document]) -> Blueprint:
-    """``find_execution`` takes an id or ``last`` and raises NotFound."""
+# Seconds between two looks whether a client of a silent stream is still there.
+_LOOK_INTERVAL = 5.0
+
+
+def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_alive: float) -> Blueprint:
+    """``find_execution`` takes an id or ``last`` and raises NotFound; ``keep_alive``: seconds of silence after which a
+    comment is sent."""
     routes = Blueprint("execution_output", __name__)
 
     @routes.get("/executions/<execution_id>/output")
@@ -36,10 +46,12 @@ def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document]) -> Blue
         execution = find_execution(execution_id)
         subject = Subject(str(execution["_id"]), execution["action"]["ref"], execution["runner"]["name"])
         seq, part = _cursor()
-        follow = query.boolean("follow", default=True)
-        items = feeds.watch(subject, seq) if follow else feeds.stored(subject, seq)
+        if query.boolean("follow", default=True):
+            items = feeds.watch(subject, seq, min(keep_alive, _LOOK_INTERVAL))
+        else:
+            items = feeds.stored(subject, seq)
         events = _events(items, query.text("output_type") or "all", seq + 1, part)
-        response = stream(_until_gone(events))
+        response = stream(_until_gone(events, keep_alive))
         response.headers["X-St2-Execution-Id"] = subject.execution_id
         if execution.get("stream_output") is False:
             response.headers["X-St2-Stream-Output"] = "off"
@@ -64,35 +76,55 @@ def _cursor() -> tuple[int, int]:
     """
     last = request.headers.get("Last-Event-ID", "")
     if not last:
-        return query.integer("since_seq") or 0, 0
-    seq, _, part = last.partition(".")
-    if not (seq.isdecimal() and (part.isdecimal() or not part) and len(last) < 30):
+        return _since_seq(), 0
+    cursor = _CURSOR.fullmatch(last)
+    seq, part = (int(cursor[1]), int(cursor[2] or 0)) if cursor else (0, 0)
+    if not cursor or (part and not seq):
         raise ValidationError(f'Last-Event-ID "{last}" is not an id of this stream')
-    return (int(seq) - 1, int(part)) if part else (int(seq), 0)
+    return (seq - 1, part) if part else (seq, 0)
+
+
+def _since_seq() -> int:
+    seq = query.integer("since_seq") or 0
+    if not 0 <= seq < 10**18:
+        raise ValidationError(f'Parameter "since_seq" is not the number of a chunk, it is {seq}')
+    return seq
 
 
 def _events(items: Iterator[Encoded | End | None], output_type: str, first: int, part: int) -> Iterator[bytes]:
-    """The events of ``items``, without the first ``part`` of chunk ``first``."""
+    """The events of ``items``, without the first ``part`` of chunk ``first``; empty where there is nothing to send."""
     for item in items:
         if item is None:
-            yield sse.KEEP_ALIVE
+            yield b""
         elif isinstance(item, End):
             yield sse.event(sse.OUTPUT_END, sse.end_document(item))
-        elif output_type in ("all", item.stream):
-            events = item.events[part:] if item.seq == first else item.events
-            yield b"".join(sse.with_id(cursor, event) for cursor, event in events)
+        elif output_type not in ("all", item.stream):
+            yield b""
+        elif item.seq == first and part:
+            yield b"".join(sse.with_id(cursor, event) for cursor, event in item.events[part:])
+        else:
+            yield item.with_ids
     yield sse.EOF
 
 
-def _until_gone(events: Iterator[bytes]) -> Iterator[bytes]:
+def _until_gone(events: Iterator[bytes], keep_alive: float) -> Iterator[bytes]:
     """A silent stream learns only by asking that nobody listens any more."""
     client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
 
     def until_gone() -> Iterator[bytes]:
+        spoke_at = looked_at = time.monotonic()
         for event in events:
-            if event is sse.KEEP_ALIVE and client_gone():
-                return
             if event:
                 yield event
+                spoke_at = time.monotonic()
+                continue
+            now = time.monotonic()
+            if now - looked_at >= min(keep_alive, _LOOK_INTERVAL):
+                looked_at = now
+                if client_gone():
+                    return
+            if now - spoke_at >= keep_alive:
+                yield sse.KEEP_ALIVE
+                spoke_at = time.monotonic()
 
     return until_gone()

@@ -8,26 +8,32 @@ slows nobody. A feed lives while somebody watches.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
-from st2common.output.log import OutputLog
-from st2common.output.reader import Reader
+from st2common.output.log import LogUnavailable, OutputLog
+from st2common.output.reader import POLL_INTERVAL, Reader
 from st2stream import sse
 
 LOG = logging.getLogger(__name__)
 
-# Chunks that a feed keeps: at most 256 * 64 KiB, about 16 MiB, for an execution that prints as fast as it can.
+# What a feed keeps of an execution that prints as fast as it can, whichever is reached first.
 RING_CHUNKS = 256
+RING_BYTES = 8 * 1024 * 1024
 
-# Seconds of silence after which a watcher is told that the connection still lives.
-KEEP_ALIVE = 15.0
+
+class Behind(Exception):
+    """What the watcher needs next is not in the ring: it has to be read from the database."""
+
+
+class FeedBroken(Exception):
+    """The feed met an error that is in the log; its watchers are cut off and come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Subject:
     runner_ref: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Encoded:
     """A chunk as events."""
 
@@ -49,6 +55,19 @@ class Encoded:
     stream: Stream
     #: Pairs of cursor and event; the event without its ``id`` line.
     events: tuple[tuple[str, bytes], ...]
+
+    @functools.cached_property
+    def with_ids(self) -> bytes:
+        """All its events, each with its cursor as ``id``."""
+        return b"".join(sse.with_id(cursor, event) for cursor, event in self.events)
+
+    @functools.cached_property
+    def without_ids(self) -> bytes:
+        return b"".join(event for _, event in self.events)
+
+    @property
+    def size(self) -> int:
+        return sum(len(event) for _, event in self.events)
 
 
 def encode(chunk: Chunk, after: int, subject: Subject) -> Encoded:
@@ -63,29 +82,45 @@ class Feed:
     def __init__(self, reader: Reader, subject: Subject) -> None:
         self._reader = reader
         self._subject = subject
-        self._ring: deque[Encoded] = deque(maxlen=RING_CHUNKS)
+        #: The newest chunks, the oldest of them first, each under the number that a watcher has before it.
+        self._ring: dict[int, Encoded] = {}
+        self._ring_bytes = 0
         self._grown = threading.Condition()
         self._seq = reader.cursor
-        self.end: End | None = None
-        self.broken = False
+        self._end: End | None = None
+        self._broken = False
         #: How many watch; kept by the hub. The feed ends when nobody does.
         self.watchers = 0
 
     def start(self) -> None:
         threading.Thread(target=self._run, name=f"feed-{self._subject.execution_id}", daemon=True).start()
 
-    def after(self, seq: int, timeout: float) -> list[Encoded] | None:
-        """What follows ``seq``: ``[]`` when nothing has come within ``timeout`` seconds or the log has ended, None when
-        it is no longer here and has to be read from the database."""
+    @property
+    def over(self) -> bool:
+        return self._broken or self._end is not None
+
+    def next(self, after: int, timeout: float) -> Encoded | End | None:
+        """What follows chunk ``after``; None when nothing has come within ``timeout`` seconds.
+
+        Raises:
+            Behind: it is no longer here, or never was.
+            FeedBroken: nothing more will come.
+        """
         deadline = time.monotonic() + timeout
         with self._grown:
-            while self._seq <= seq and not self.end and not self.broken:
+            while True:
+                if found := self._ring.get(after):
+                    return found
+                if after < self._seq:
+                    raise Behind
+                if self._broken:
+                    raise FeedBroken
+                if self._end:
+                    return self._end
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    return []
+                    return None
                 self._grown.wait(left)
-            found = [encoded for encoded in self._ring if encoded.seq > seq]
-        return None if found and found[0].after > seq else found
 
     def _run(self) -> None:
         try:
@@ -98,17 +133,20 @@ class Feed:
         except Exception:
             LOG.exception("The feed of execution %s broke", self._subject.execution_id)
             with self._grown:
-                self.broken = True
+                self._broken = True
                 self._grown.notify_all()
 
     def _take(self, item: Chunk | End) -> None:
         encoded = encode(item, self._seq, self._subject) if isinstance(item, Chunk) else None
         with self._grown:
             if isinstance(item, End):
-                self.end = item
+                self._end = item
             elif encoded:
-                self._ring.append(encoded)
+                self._ring[encoded.after] = encoded
+                self._ring_bytes += encoded.size
                 self._seq = encoded.seq
+                while len(self._ring) > RING_CHUNKS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
+                    self._ring_bytes -= self._ring.pop(next(iter(self._ring))).size
             self._grown.notify_all()
 
 
@@ -116,68 +154,108 @@ class FeedHub:
     """The feeds of this process."""
 
     def __init__(self, log: OutputLog, bells: BellTower, final_status: Callable[[str], str | None]) -> None:
+        """``final_status``: see :class:`~st2common.output.reader.Reader`."""
         self._log = log
         self._bells = bells
         self._final_status = final_status
         self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
 
-    def watch(self, subject: Subject, after: int) -> Iterator[Encoded | End | None]:
-        """Every chunk behind ``after``, then the end. None now and then when there is nothing: see KEEP_ALIVE."""
+    def watch(self, subject: Subject, after: int, patience: float) -> Iterator[Encoded | End | None]:
+        """Every chunk behind ``after``, then the end. None after ``patience`` seconds without anything.
+
+        Waits while the database is away.
+        """
         while True:
-            # History is each watcher's own to read; the feed begins where the first one has caught up.
-            for item in self.stored(subject, after):
-                yield item
-                if isinstance(item, End):
-                    return
-                after = item.seq
-            stopped = yield from self._live(subject, after)
-            if isinstance(stopped, End):
-                yield stopped
+            try:
+                for item in self._watch(subject, after, patience):
+                    if isinstance(item, Encoded):
+                        after = item.seq
+                    yield item
                 return
-            after = stopped
+            except LogUnavailable as error:
+                LOG.warning("A watcher of execution %s waits: %s", subject.execution_id, error)
+            time.sleep(POLL_INTERVAL)
+            yield None
 
-    def stored(self, subject: Subject, after: int) -> Iterator[Encoded | End]:
-        """What is in the database now."""
-        for item in self._reader(subject, after).snapshot():
-            if isinstance(item, End):
-                yield item
-            else:
-                yield encode(item, after, subject)
-                after = item.seq
+    def stored(self, subject: Subject, after: int) -> Iterator[Encoded | End | None]:
+        """What is in the database now.
 
-    def _live(self, subject: Subject, after: int) -> Generator[Encoded | None, None, End | int]:
-        """The feed's chunks; returns the end, or the number from which to read the database again."""
-        with self._feed(subject, after) as feed:
-            while True:
-                found = feed.after(after, KEEP_ALIVE)
-                if found is None or feed.broken:
-                    return after
-                for encoded in found:
-                    after = encoded.seq
-                    yield encoded
-                if feed.end and not found:
-                    return feed.end
-                if not found:
-                    yield None
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        return _encoded(self._reader(subject, after).snapshot(), subject, after)
+
+    def _watch(self, subject: Subject, after: int, patience: float) -> Iterator[Encoded | End | None]:
+        # Whoever comes while the feed still has everything needs no database.
+        joins = subject.execution_id in self._feeds
+        while True:
+            if not joins:
+                # History is each watcher's own to read; the feed begins where the first one has caught up.
+                start = after
+                for item in self.stored(subject, after):
+                    yield item
+                    if isinstance(item, End):
+                        return
+                    if item:
+                        after = item.seq
+                if 0 < after == start and not self._log.read(subject.execution_id, after - 1):
+                    # A cursor that the log has not reached must not become the feed's, which others join.
+                    yield from _encoded(self._reader(subject, after).follow(), subject, after)
+                    return
+            stopped = yield from self._live(subject, after, patience, joins)
+            if stopped is None:
+                return
+            after, joins = stopped, False
+
+    def _live(
+        self, subject: Subject, after: int, patience: float, joins: bool
+    ) -> Generator[Encoded | End | None, None, int | None]:
+        """What comes through the feed; with ``joins`` only if there is one.
+
+        Returns the number from which to read the database again, or None after the end.
+        """
+        with self._feed(subject, after, joins) as feed, contextlib.suppress(Behind):
+            while feed:
+                found = feed.next(after, patience)
+                yield found
+                if isinstance(found, End):
+                    return None
+                if found:
+                    after = found.seq
+        return after
 
     @contextlib.contextmanager
-    def _feed(self, subject: Subject, after: int) -> Iterator[Feed]:
+    def _feed(self, subject: Subject, after: int, joins: bool) -> Iterator[Feed | None]:
         with self._lock:
             feed = self._feeds.get(subject.execution_id)
-            if feed is None or feed.broken or feed.end:
-                feed = self._feeds[subject.execution_id] = Feed(self._reader(subject, after), subject)
-                feed.watchers = 1
-                feed.start()
-            else:
+            if feed is None or feed.over:
+                feed = None if joins else Feed(self._reader(subject, after), subject)
+            if feed:
                 feed.watchers += 1
+                if self._feeds.get(subject.execution_id) is not feed:
+                    self._feeds[subject.execution_id] = feed
+                    feed.start()
         try:
             yield feed
         finally:
-            with self._lock:
-                feed.watchers -= 1
-                if not feed.watchers and self._feeds.get(subject.execution_id) is feed:
-                    del self._feeds[subject.execution_id]
+            if feed:
+                self._leave(subject.execution_id, feed)
+
+    def _leave(self, execution_id: str, feed: Feed) -> None:
+        with self._lock:
+            feed.watchers -= 1
+            if not feed.watchers and self._feeds.get(execution_id) is feed:
+                del self._feeds[execution_id]
 
     def _reader(self, subject: Subject, after: int) -> Reader:
         return Reader(self._log, self._bells, subject.execution_id, after=after, final_status=self._final_status)
+
+
+def _encoded(items: Iterator[Chunk | End | None], subject: Subject, after: int) -> Iterator[Encoded | End | None]:
+    for item in items:
+        if isinstance(item, Chunk):
+            yield encode(item, after, subject)
+            after = item.seq
+        else:
+            yield item

@@ -6,83 +6,73 @@ Query: ``events`` (comma list, shell globs), ``action_refs``, ``execution_ids`` 
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response, request
+from pymongo.errors import PyMongoError
 
 from st2common.http import query
-from st2common.models.execution_view import to_api
-from st2common.models.executions import Executions
-from st2common.models.statuses import COMPLETED
-from st2stream.events import EventHub, execution_events
+from st2stream.client import Client
+from st2stream.events import EventHub
 from st2stream.execution_output import stream
-from st2stream.subscriber import DEFAULT_EVENTS, Filter, StreamEvent
+from st2stream.subscriber import DEFAULT_EVENTS, Filter
+
+LOG = logging.getLogger(__name__)
 
 # What clients expect first, and after a while of silence.
 _LINE = b"\n"
 
-# Seconds between two looks at the database for a client that waits for one execution's end: an event may be lost.
+# Seconds between two looks whether the client is still there, and whether the end that it waits for has come unseen.
 _CHECK_INTERVAL = 5.0
 
 
-def blueprint(hub: EventHub, executions: Executions, heartbeat: float) -> Blueprint:
+def blueprint(hub: EventHub, heartbeat: float) -> Blueprint:
     """``heartbeat``: seconds of silence after which an empty line is sent."""
     routes = Blueprint("live_stream", __name__)
 
     @routes.get("/stream")
     def live() -> Response:
         client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
-        return stream(_events(hub, executions, _filter(), heartbeat, client_gone))
+        return stream(_events(hub, _filter(), heartbeat, client_gone))
 
     return routes
 
 
 def _filter() -> Filter:
     return Filter(
-        events=_list("events") or DEFAULT_EVENTS,
-        action_refs=frozenset(_list("action_refs")),
-        execution_ids=frozenset(_list("execution_ids")),
+        events=tuple(query.comma_list("events")) or DEFAULT_EVENTS,
+        action_refs=frozenset(query.comma_list("action_refs")),
+        execution_ids=frozenset(query.comma_list("execution_ids")),
         end_event=query.text("end_event"),
         end_execution_id=query.text("end_execution_id"),
     )
 
 
-def _list(name: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in (query.text(name) or "").split(",") if item.strip())
-
-
-def _events(
-    hub: EventHub, executions: Executions, wanted: Filter, heartbeat: float, client_gone: Callable[[], bool]
-) -> Iterator[bytes]:
-    with hub.client(wanted) as subscriber:
+def _events(hub: EventHub, wanted: Filter, heartbeat: float, client_gone: Callable[[], bool]) -> Iterator[bytes]:
+    check_interval = min(heartbeat, _CHECK_INTERVAL)
+    with hub.client(wanted) as client:
         yield _LINE
+        _tell_end(hub, client)
         spoke_at = checked_at = time.monotonic()
-        # Whoever waits for an end that came just before the connection must not wait for ever.
-        ending = _ending(executions, wanted)
-        while not ending:
-            if events := subscriber.take(min(heartbeat, _CHECK_INTERVAL)):
+        while True:
+            if events := client.take(check_interval):
                 yield events
                 spoke_at = time.monotonic()
-            if subscriber.closed and not events:
+            elif client.closed or client_gone():
                 return
             now = time.monotonic()
-            if not events and now - spoke_at >= heartbeat:
+            if now - spoke_at >= heartbeat:
                 yield _LINE
                 spoke_at = now
-            if not events and client_gone():
-                return
-            if now - checked_at >= _CHECK_INTERVAL:
-                checked_at = now
-                ending = _ending(executions, wanted)
-        yield subscriber.take(0) + (ending.encoded if wanted.wants(ending) else b"")
+            if now - checked_at >= check_interval:
+                _tell_end(hub, client)
+                checked_at = time.monotonic()
 
 
-def _ending(executions: Executions, wanted: Filter) -> StreamEvent | None:
-    """The end event that the client waits for, if the execution has ended already."""
-    stored = executions.get(wanted.end_execution_id) if wanted.end_execution_id else None
-    if not stored or stored["status"] not in COMPLETED:
-        return None
-    found: Mapping[str, Any] = to_api(stored)
-    return next((event for event in execution_events("update", found) if wanted.ends_with(event)), None)
+def _tell_end(hub: EventHub, client: Client) -> None:
+    try:
+        hub.tell_end(client)
+    except PyMongoError as error:
+        LOG.warning("Whether execution %s has ended is not known yet: %s", client.filter.end_execution_id, error)

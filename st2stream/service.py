@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
 
@@ -12,18 +9,21 @@ from st2common.config.loopback import require_loopback
 from st2common.http import raw_output
 from st2common.http.app import create_app
 from st2common.http.cors import allowed_origins
-from st2common.http.serving import GeventServer
+from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
 from st2common.models.execution_list import find_execution
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
-from st2common.output.mongo_log import MongoOutputLog
+from st2common.output.mongo_log import MongoOutputLog, final_status
 from st2common.transport.port import Transport
 from st2stream import execution_output, live_stream
 from st2stream.events import EventHub
 from st2stream.feeds import FeedHub
 
-PREFIXES = ("/v1", "/stream/v1", "/stream")
+PREFIXES = ("/v1", "/stream/v1")
+
+# Seconds of silence after which a watcher is told that the connection still lives, if the heartbeat is slower.
+KEEP_ALIVE = 15.0
 
 
 class Stream:
@@ -33,15 +33,16 @@ class Stream:
         executions = Executions(database)
         log = MongoOutputLog(database)
         self._bells = BellTower(transport)
-        feeds = FeedHub(log, self._bells, executions.final_status)
-        self._hub = EventHub(transport, feeds, executions, log)
+        feeds = FeedHub(log, self._bells, final_status(executions))
+        self._hub = EventHub(transport, feeds, executions, log, config.webui.webui_base_url)
+        heartbeat = config.stream.heartbeat
 
         def find(id_or_last: str) -> Document:
             return find_execution(executions.collection, id_or_last)
 
         self.app = create_app("st2stream", prefixes=PREFIXES, origins=allowed_origins(config))
-        self.app.register_blueprint(live_stream.blueprint(self._hub, executions, config.stream.heartbeat))
-        self.app.register_blueprint(execution_output.blueprint(feeds, find))
+        self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
+        self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
         self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))
 
     def health(self) -> str | None:
@@ -67,6 +68,10 @@ class StreamService:
     def start(self) -> None:
         self._server.start()
 
+    @property
+    def port(self) -> int:
+        return self._server.port
+
     def stop(self, deadline: float) -> None:
         self._server.stop(deadline)
         self._stream.close()
@@ -75,9 +80,7 @@ class StreamService:
         return self._stream.health() or self._server.health()
 
 
-def make(
-    config: cfg.ConfigOpts, database: Database[Document], transport: Transport
-) -> tuple[Flask, Callable[[], None]]:
-    """What a worker of the stream daemon serves, and what closes it."""
+def make(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> WebApplication:
+    """What a worker of the stream daemon serves."""
     stream = Stream(config, database, transport)
-    return stream.app, stream.close
+    return WebApplication(stream.app, stream.health, lambda _seconds: stream.close())

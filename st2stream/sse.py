@@ -8,6 +8,7 @@ from typing import Any
 
 from st2common.clock import isoformat
 from st2common.output.chunk import Chunk, End
+from st2common.output.lines import whole_characters
 
 OUTPUT_CREATE = "st2.execution.output__create"
 OUTPUT_END = "st2.execution.output__end"
@@ -35,17 +36,15 @@ def output_documents(chunk: Chunk, action_ref: str, runner_ref: str) -> list[tup
     The cursor is ``<seq>`` for the last of a chunk and ``<seq>.<n>`` for the n-th before it.
     """
     documents = []
-    start = 0
-    for number, run in enumerate(chunk.runs, 1):
-        data = chunk.data[start : start + run.length]
-        start += run.length
-        cursor = str(chunk.seq) if number == len(chunk.runs) else f"{chunk.seq}.{number}"
+    pieces = _pieces(chunk)
+    for number, (data, time_us) in enumerate(pieces, 1):
+        cursor = str(chunk.seq) if number == len(pieces) else f"{chunk.seq}.{number}"
         document: dict[str, Any] = {
             "id": f"{chunk.execution_id}:{cursor}",
             "execution_id": chunk.execution_id,
             "action_ref": action_ref,
             "runner_ref": runner_ref,
-            "timestamp": isoformat(run.time_us),
+            "timestamp": isoformat(time_us),
             "output_type": str(chunk.stream),
             "data": data.decode("utf-8", "replace"),
             "seq": chunk.seq,
@@ -54,6 +53,19 @@ def output_documents(chunk: Chunk, action_ref: str, runner_ref: str) -> list[tup
             document["data_base64"] = binascii.b2a_base64(data, newline=False).decode("ascii")
         documents.append((cursor, document))
     return documents
+
+
+def _pieces(chunk: Chunk) -> list[tuple[bytes, int]]:
+    """What arrived at one time, with that time; a character that arrived in two parts goes with the second one."""
+    pieces = []
+    start = end = 0
+    for run in chunk.runs:
+        end += run.length
+        cut = end if end == len(chunk.data) else whole_characters(chunk.data, end)
+        if cut > start:
+            pieces.append((chunk.data[start:cut], run.time_us))
+            start = cut
+    return pieces
 
 
 def end_document(end: End) -> dict[str, Any]:

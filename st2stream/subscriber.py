@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from typing import Any
 
 from st2common.models.statuses import COMPLETED
 from st2stream import sse
+
+LOG = logging.getLogger(__name__)
 
 # What a client gets that does not say. Output only goes to those who ask for it.
 DEFAULT_EVENTS = (
@@ -25,8 +28,11 @@ DEFAULT_EVENTS = (
     "st2.liveaction__delete",
 )
 
-# Events that wait for a client that does not read. One that is further behind is cut off: it comes back and asks anew.
+# What waits for a client that does not read. One that is further behind is cut off: it comes back and asks anew.
 MAX_WAITING = 5000
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+# Bytes that may wait before more output is added to them.
+MAX_OUTPUT_AHEAD = 1024 * 1024
 
 
 class StreamEvent:
@@ -64,14 +70,17 @@ class Filter:
     def wants(self, event: StreamEvent) -> bool:
         return (
             self.names(event.name)
-            and (not self.action_refs or event.action_ref in self.action_refs)
+            and self.wants_action(event.action_ref)
             and (not self.execution_ids or event.execution_id in self.execution_ids)
         )
+
+    def wants_action(self, ref: str | None) -> bool:
+        return not self.action_refs or ref in self.action_refs
 
     def names(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.events)
 
-    @property
+    @functools.cached_property
     def wants_output(self) -> bool:
         return self.names(sse.OUTPUT_CREATE)
 
@@ -89,6 +98,7 @@ class Subscriber:
     def __init__(self, wanted: Filter) -> None:
         self.filter = wanted
         self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._changed = threading.Condition()
         #: Nothing more is taken in; what waits is still sent.
         self.closed = False
@@ -99,18 +109,21 @@ class Subscriber:
             if self.closed:
                 return
             if self.filter.wants(event):
-                self._waiting.append(event.encoded)
-            if self.filter.ends_with(event) or len(self._waiting) > MAX_WAITING:
+                self._append(event.encoded)
+            if len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
+                LOG.warning("A client does not read its events: it is cut off")
+                self.closed = True
+            if self.filter.ends_with(event):
                 self.closed = True
             self._changed.notify_all()
 
     def put_output(self, encoded: bytes) -> None:
         """Output, which is not dropped: blocks while the client is behind. Its source is the log, which waits."""
         with self._changed:
-            while len(self._waiting) > MAX_WAITING // 2 and not self.closed:
+            while self._waiting_bytes > MAX_OUTPUT_AHEAD and not self.closed:
                 self._changed.wait()
             if not self.closed:
-                self._waiting.append(encoded)
+                self._append(encoded)
                 self._changed.notify_all()
 
     def take(self, timeout: float) -> bytes:
@@ -124,6 +137,7 @@ class Subscriber:
                 self._changed.wait(left)
             everything = b"".join(self._waiting)
             self._waiting.clear()
+            self._waiting_bytes = 0
             self._changed.notify_all()
         return everything
 
@@ -131,3 +145,7 @@ class Subscriber:
         with self._changed:
             self.closed = True
             self._changed.notify_all()
+
+    def _append(self, encoded: bytes) -> None:
+        self._waiting.append(encoded)
+        self._waiting_bytes += len(encoded)

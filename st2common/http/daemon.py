@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from gunicorn.arbiter import Arbiter
 from oslo_config import cfg
@@ -18,13 +17,12 @@ from st2common.config.clients import connect_database, make_transport
 from st2common.config.loopback import require_loopback
 from st2common.errors import ConfigError
 from st2common.http import gunicorn_daemon
-from st2common.http.gunicorn_daemon import WebApplication
+from st2common.http.serving import WebApplication
 from st2common.models import connection
 from st2common.models.connection import Document
 from st2common.transport.port import Transport
 
-#: Makes the WSGI application, and what closes it.
-Make = Callable[[cfg.ConfigOpts, Database[Document], Transport], tuple[Any, Callable[[], None]]]
+Make = Callable[[cfg.ConfigOpts, Database[Document], Transport], WebApplication]
 
 
 def main(name: str, make: Make, args: Sequence[str] | None = None) -> int:
@@ -58,7 +56,7 @@ def _build(name: str, make: Make, config: cfg.ConfigOpts) -> WebApplication:
     try:
         database = connect_database(config)
         transport = make_transport(config)
-        application, close_application = make(config, database, transport)
+        web = make(config, database, transport)
     except ConfigError as error:
         print(f"{name}: {error}", file=sys.stderr)
         # The one code, besides that of a crash, at which gunicorn's master ends instead of trying again for ever.
@@ -66,11 +64,8 @@ def _build(name: str, make: Make, config: cfg.ConfigOpts) -> WebApplication:
 
     def close(seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        close_application()
+        web.close(seconds)
         transport.close(max(0.0, deadline - time.monotonic()))
         connection.disconnect()
 
-    def health() -> str | None:
-        return None if transport.healthy() else "no connection to the message broker"
-
-    return WebApplication(application, health, close)
+    return WebApplication(web.application, web.health, close)

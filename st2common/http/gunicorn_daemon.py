@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 
-from st2common.http.serving import LISTEN_BACKLOG, MAX_CONNECTIONS, HttpServer
+from st2common.http.serving import LISTEN_BACKLOG, MAX_CONNECTIONS, HttpServer, WebApplication
 from st2common.service import HEARTBEAT_INTERVAL, StatusFile, notify_systemd
 
 LOG = logging.getLogger(__name__)
@@ -28,15 +27,6 @@ LOG = logging.getLogger(__name__)
 WORKER_TIMEOUT = 60
 # Seconds between two signs of life; also how long a worker that the master left behind lives on.
 _NOTIFY_INTERVAL = 1.0
-
-
-@dataclass(frozen=True)
-class WebApplication:
-    """What a worker serves, says about its health, and closes at its end (which may take the given seconds)."""
-
-    application: Any
-    health: Callable[[], str | None]
-    close: Callable[[float], None]
 
 
 def run(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, request
-from pymongo.errors import PyMongoError
 from werkzeug.datastructures import ContentRange
 from werkzeug.http import parse_range_header
 
@@ -23,7 +22,8 @@ from st2common.http import query
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
-from st2common.output.log import LogUnavailable, OutputLog, StreamPosition
+from st2common.output.log import OutputLog, StreamPosition
+from st2common.output.mongo_log import final_status
 from st2common.output.reader import Reader
 
 PLAIN_TEXT = "text/plain; charset=UTF-8"
@@ -165,14 +165,8 @@ class RawOutput:
             self._execution_id,
             self._stream,
             after=start.stream_seq,
-            final_status=self._final_status,
+            final_status=final_status(self._executions),
         )
-
-    def _final_status(self, execution_id: str) -> str | None:
-        try:
-            return self._executions.final_status(execution_id)
-        except PyMongoError as error:
-            raise LogUnavailable(str(error)) from error
 
     def _tail(self, last: Chunk | None, lines: int) -> Start:
         """Where the last ``lines`` lines begin; a last line without its newline counts as one."""

@@ -11,7 +11,8 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from gevent import getcurrent, monkey
@@ -31,6 +32,15 @@ LISTEN_BACKLOG = 1024
 _DRAIN_STEP = 0.01
 
 _POLL = monkey.get_original("select", "poll")
+
+
+@dataclass(frozen=True)
+class WebApplication:
+    """What an HTTP daemon serves, says about its health, and closes at its end (which may take the given seconds)."""
+
+    application: Any
+    health: Callable[[], str | None]
+    close: Callable[[float], None]
 
 
 class Requests:

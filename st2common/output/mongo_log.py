@@ -22,6 +22,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from st2common.errors import Fenced
 from st2common.models.connection import Document
+from st2common.models.executions import Executions
 from st2common.output.chunk import Chunk, End, Run, Stream
 from st2common.output.log import MAX_BATCH, PAGE_CHUNKS, LogUnavailable, Position, StreamPosition
 
@@ -48,6 +49,19 @@ def _available() -> Iterator[None]:
         raise
     except PyMongoError as error:
         raise LogUnavailable(str(error)) from error
+
+
+def final_status(executions: Executions) -> Callable[[str], str | None]:
+    """How executions ended, as readers ask for it: the status of one that is over, else None.
+
+    Raises LogUnavailable when called while the database does not answer.
+    """
+
+    def of(execution_id: str) -> str | None:
+        with _available():
+            return executions.final_status(execution_id)
+
+    return of
 
 
 class MongoOutputLog:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from st2common.clock import now_us
 from st2common.output.bells import BellTower, Ear
 from st2common.output.chunk import Chunk, End, Stream
-from st2common.output.log import LogUnavailable, OutputLog
+from st2common.output.log import PAGE_CHUNKS, LogUnavailable, OutputLog
 
 LOG = logging.getLogger(__name__)
 
@@ -76,7 +76,10 @@ class Reader:
             yield end
 
     def _stored(self) -> Iterator[Chunk]:
-        while page := self._page():
+        full = True
+        while full:
+            page = self._page()
+            full = len(page) == PAGE_CHUNKS
             for chunk in page:
                 self.cursor += 1
                 if chunk.data:
