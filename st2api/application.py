@@ -6,7 +6,7 @@ from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2api import actions, execution_output, executions, packs, root, runner_types, web
+from st2api import actions, execution_output, executions, keys, packs, root, runner_types, web
 from st2api.context import EXTENSION, Api
 from st2common.http import raw_output
 from st2common.http.app import create_app
@@ -35,7 +35,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         bells=BellTower(transport),
     )
     app.extensions[EXTENSION] = context
-    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes):
+    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes, keys.routes):
         app.register_blueprint(routes)
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, executions.routes):

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from st2api import results
 from st2api.context import api
 from st2api.execution_schemas import CHANGE, CREATE, REPEAT
+from st2common.datastore.crypto import KeyFile
 from st2common.errors import ValidationError
 from st2common.http import body, query
 from st2common.http.paging import Attributes, Page
@@ -94,6 +95,7 @@ def create_execution() -> Response:
         context={**(wanted.get("context") or {}), **_context_header()},
         delay=wanted.get("delay"),
         notify=wanted.get("notify"),
+        key_file=KeyFile.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer(shown(stored), 201)
@@ -116,6 +118,7 @@ def repeat_execution(execution_id: str) -> Response:
         tasks=tasks,
         reset=reset,
         delay=wanted.get("delay"),
+        key_file=KeyFile.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer(shown(stored), 201)

@@ -10,6 +10,7 @@ from st2common.config.loopback import require_loopback
 from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
+from st2common.models.keys import Keys
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.port import Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN
@@ -52,7 +53,8 @@ def make(config: cfg.ConfigOpts, database: Database[Document], transport: Transp
 
 
 def prepare(database: Database[Document], transport: Transport) -> None:
-    """What has to be there before the first execution is accepted."""
+    """What has to be there before the first request is answered."""
     Executions(database).ensure_indexes()
+    Keys(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
     transport.declare(EXECUTIONS_TO_RUN)

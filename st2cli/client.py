@@ -79,8 +79,11 @@ class Client:
     def post(self, path: str, body: Any) -> Any:
         return self._request("POST", path, None, body)[1]
 
-    def delete(self, path: str) -> Any:
-        return self._request("DELETE", path)[1]
+    def put(self, path: str, body: Any) -> Any:
+        return self._request("PUT", path, None, body)[1]
+
+    def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return self._request("DELETE", path, query)[1]
 
     def open_stream(
         self, path: str, query: Mapping[str, Any], *, last_event_id: str = "", silence: float
@@ -114,7 +117,7 @@ class Client:
         url = _url(self._api, path, query or {})
         headers = {"Accept": "application/json", **self._settings.headers}
         content = None
-        if method == "POST":
+        if method in ("POST", "PUT"):
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         with _reaching("API", self._settings.api_url, "--api-url or ST2_API_URL"):

@@ -16,6 +16,12 @@ class UsageError(CommandError):
     exit_code = 2
 
 
+class NothingToDelete(CommandError):
+    """There is no such thing; scripts know this exit code of ``delete``."""
+
+    exit_code = 2
+
+
 class Unreachable(CommandError):
     """No answer from the service at all."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _GROUPS = {
     "action": "what can be run",
     "execution": "what has been run: watch, look at, cancel, run again",
+    "key": "the datastore: keys and their values",
     "pack": "where the actions come from",
     "runner": "the ways in which actions are run",
 }

@@ -18,6 +18,10 @@ class ValidationError(St2Error):
     """The request is not valid."""
 
 
+class AccessDenied(St2Error):
+    """The user may not do this."""
+
+
 class ConflictError(St2Error):
     """An object with the same name exists already."""
 

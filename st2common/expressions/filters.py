@@ -7,6 +7,7 @@ import os.path
 import re
 from typing import Any
 
+import jinja2
 import yaml
 
 from st2common.expressions import versions
@@ -78,8 +79,18 @@ def _flags(ignorecase: bool) -> re.RegexFlag:
     return re.IGNORECASE if ignorecase else re.RegexFlag(0)
 
 
+@jinja2.pass_context
+def decrypt_kv(context: jinja2.runtime.Context, value: Any) -> Any:
+    """The text of an encrypted value of the datastore. A key that is not there is an error: nobody wants to run an
+    action with an empty password."""
+    if not value:
+        raise ValueError("There is nothing to decrypt: the key does not exist, or its value is empty")
+    return context.resolve("st2kv").decrypt(value)
+
+
 FILTERS: dict[str, Any] = {
     "basename": os.path.basename,
+    "decrypt_kv": decrypt_kv,
     "dirname": os.path.dirname,
     "from_json_string": from_json_string,
     "from_yaml_string": from_yaml_string,

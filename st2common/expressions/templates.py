@@ -17,6 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from st2common.errors import ValidationError
 from st2common.expressions.filters import FILTERS
+from st2common.expressions.key_names import join_key_names
 
 # Texts longer than this are compiled each time: the cache must not hold a request's files.
 _MAX_CACHED = 4096
@@ -101,8 +102,8 @@ def _compiled(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
 
 def _compile(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
     try:
-        names = meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
-        return _ENVIRONMENT.from_string(text), frozenset(names)
+        tree = join_key_names(_ENVIRONMENT.parse(text))
+        return _ENVIRONMENT.from_string(tree), frozenset(meta.find_undeclared_variables(tree))
     except jinja2.TemplateAssertionError as error:
         raise TemplateError(error.message) from error
     except jinja2.TemplateSyntaxError:

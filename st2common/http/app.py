@@ -15,7 +15,7 @@ from pymongo.errors import ConnectionFailure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoSuchRoute
 
-from st2common.errors import ConflictError, NotFound, St2Error, TransportError, ValidationError
+from st2common.errors import AccessDenied, ConflictError, NotFound, St2Error, TransportError, ValidationError
 from st2common.http import access_log
 from st2common.http.cors import CrossOrigin
 from st2common.http.paths import CanonicalPaths
@@ -85,6 +85,8 @@ def _st2_error(error: St2Error) -> Response:
         return fault(str(error), 409, **more)
     if isinstance(error, NotFound):
         return fault(str(error), 404)
+    if isinstance(error, AccessDenied):
+        return fault(str(error), 403)
     if isinstance(error, ValidationError):
         return fault(str(error), 400)
     if isinstance(error, TransportError):

@@ -59,8 +59,8 @@ _SOURCES = {
     "id": ("_id",),
     "web_url": ("_id",),
     "elapsed_seconds": ("start_timestamp", "end_timestamp"),
-    "parameters": ("parameters", "action", "runner"),
-    "liveaction": ("liveaction", "parameters", "action", "runner"),
+    "parameters": ("parameters", "action", "runner", "decrypted"),
+    "liveaction": ("liveaction", "parameters", "action", "runner", "decrypted"),
     "result": ("result", "action", "runner"),
 }
 
@@ -153,12 +153,14 @@ def liveaction_form(shown: Mapping[str, Any]) -> Document:
 
 
 def secret_values(stored: Mapping[str, Any]) -> list[str]:
-    """What the schema of the action and its runner marks as secret among the parameters, defaults included."""
+    """What the schema of the action and its runner marks as secret among the parameters, defaults included, and the
+    secrets of the datastore that a template put into any parameter."""
     schemas = parameter_schemas(stored)
     defaults = {name: schema["default"] for name, schema in schemas.items() if "default" in schema}
     given = stored.get("parameters") or {}
     everything = {**defaults, **{name: value for name, value in given.items() if value is not None}}
-    return [text for text in dict.fromkeys(secrets_in(everything, object_schema(schemas))) if text]
+    marked = secrets_in(everything, object_schema(schemas))
+    return [text for text in dict.fromkeys([*marked, *(stored.get("decrypted") or ())]) if text]
 
 
 def parameter_schemas(stored: Mapping[str, Any]) -> dict[str, Document]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bson import ObjectId
@@ -17,12 +18,15 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from st2common.clock import now_us
+from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyLookup
 from st2common.errors import NotFound, TransportError, ValidationError
 from st2common.expressions.templates import TemplateError
 from st2common.models import actions, runner_types
 from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
+from st2common.models.secrets import without_texts
 from st2common.models.statuses import Status
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import parameters as action_parameters
@@ -48,12 +52,15 @@ def request_execution(
     delay: int | None = None,
     notify: Mapping[str, Any] | None = None,
     kept: Mapping[str, Any] | None = None,
+    kept_secrets: Sequence[str] = (),
+    key_file: KeyFile | None = None,
     web_base_url: str | None = None,
 ) -> Document:
     """Accept an execution: check everything, store it, tell about it, queue it. The stored document.
 
     ``delay`` (milliseconds) postpones its start. ``kept`` are parameters of an earlier execution that hold where
-    ``parameters`` has no other value.
+    ``parameters`` has no other value, and ``kept_secrets`` what was decrypted for them. ``key_file`` decrypts the
+    secrets of the datastore that templates ask for.
 
     Raises:
         TemplateError: a parameter could not be rendered; the execution exists, as failed.
@@ -65,16 +72,25 @@ def request_execution(
         execution["delay"] = delay
     if notify:
         execution["liveaction"]["notify"] = dict(notify)
+    if kept_secrets:
+        execution["decrypted"] = list(kept_secrets)
     events = ExecutionEvents(transport, web_base_url)
+    st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])
     try:
-        live = action_parameters.live_parameters(action, runner_type, parameters, execution["context"], kept=kept)
+        with _telling_no_secrets(st2kv):
+            live = action_parameters.live_parameters(
+                action, runner_type, parameters, execution["context"], kept=kept, st2kv=st2kv
+            )
     except TemplateError as error:
         _store_failed(database, transport, events, execution, {**(kept or {}), **parameters}, error)
         raise
     if not action["enabled"]:
         raise ValidationError(f'Unable to execute. Action "{action_ref}" is disabled.')
-    action_parameters.validate(action, runner_type, live, parameters)
+    with _telling_no_secrets(st2kv):
+        action_parameters.validate(action, runner_type, live, parameters)
     execution["parameters"] = live
+    if st2kv.decrypted:
+        execution["decrypted"] = list(dict.fromkeys([*kept_secrets, *st2kv.decrypted]))
     if delay:
         _postpone(execution, delay)
     _insert(database, execution)
@@ -94,6 +110,7 @@ def rerun_execution(
     tasks: list[str] | None = None,
     reset: list[str] | None = None,
     delay: int | None = None,
+    key_file: KeyFile | None = None,
     web_base_url: str | None = None,
 ) -> Document:
     """Run the action of an execution once more, with its parameters where ``parameters`` has no other value.
@@ -119,6 +136,8 @@ def rerun_execution(
         context=context,
         delay=delay,
         kept=earlier.get("parameters"),
+        kept_secrets=earlier.get("decrypted") or (),
+        key_file=key_file,
         web_base_url=web_base_url,
     )
 
@@ -136,6 +155,19 @@ def release_delayed(database: Database[Document], transport: Transport, limit: i
             _queue(transport, str(found["_id"]))
             released += 1
     return released
+
+
+@contextmanager
+def _telling_no_secrets(st2kv: KeyLookup) -> Iterator[None]:
+    """Errors quote values: decrypted ones are masked in them."""
+    try:
+        yield
+    except ValidationError as error:
+        if not st2kv.decrypted:
+            raise
+        # The longest first: one may be a part of another.
+        hidden = sorted(st2kv.decrypted, key=len, reverse=True)
+        raise type(error)(without_texts(str(error), hidden)) from None
 
 
 def _runnable(action_ref: str) -> tuple[Document, Document]:

@@ -80,10 +80,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("task_executions_ttl"),
         cfg.BoolOpt("purge_inquiries", default=False),
     ],
-    "keyvalue": [
-        cfg.BoolOpt("enable_encryption", default=True),
-        cfg.StrOpt("encryption_key_path", default=""),
-    ],
     "log": [cfg.BoolOpt("redirect_stderr", default=False)],
     "messaging": [
         cfg.StrOpt("prefix", default="st2"),

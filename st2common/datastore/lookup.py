@@ -1,0 +1,51 @@
+"""What templates see of the datastore: ``st2kv.system.<key>``, ``st2kv.user.<key>``, each read when it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.database import Database
+
+from st2common.datastore.crypto import KeyFile
+from st2common.models.connection import Document
+from st2common.models.keys import SYSTEM_SCOPE, USER_SCOPE, Keys
+from st2common.services.keys import user_key
+
+
+class KeyScope:
+    """The keys of one scope. A missing one is the empty text; secrets are ciphertext."""
+
+    def __init__(self, keys: Keys, scope: str, user: str | None = None) -> None:
+        self._keys = keys
+        self._scope = scope
+        self._user = user
+
+    def __getitem__(self, name: str) -> str:
+        stored_name = name if self._user is None else user_key(self._user, name)
+        found = self._keys.get(self._scope, stored_name)
+        return found["value"] if found else ""
+
+
+class KeyLookup:
+    """``st2kv`` of one rendering."""
+
+    def __init__(self, database: Database[Document], key_file: KeyFile, context: Mapping[str, Any]) -> None:
+        """``context`` is that of the execution: it says whose keys ``st2kv.user`` has."""
+        keys = Keys(database)
+        self._key_file = key_file
+        self.system = KeyScope(keys, SYSTEM_SCOPE)
+        self.user = KeyScope(keys, USER_SCOPE, context.get("api_user") or context.get("user") or "")
+        #: The texts that were decrypted so far: whoever stores or shows what was rendered has to hide them.
+        self.decrypted: list[str] = []
+
+    def decrypt(self, ciphertext: str) -> str:
+        """
+        Raises:
+            DecryptionError: it is no secret of this datastore.
+            NoKeyFile: there is no key file.
+        """
+        text = self._key_file.key().decrypt(ciphertext)
+        if text and text not in self.decrypted:
+            self.decrypted.append(text)
+        return text

@@ -1,0 +1,124 @@
+"""Keys and values of the datastore.
+
+The document in ``key_value_pair_d_b``, unique by scope and name::
+
+    _id               ObjectId
+    uid               key_value_pair:<scope>:<name>
+    scope             st2kv.system or st2kv.user
+    name              in the scope of users: <user>:<name>
+    value             text; of a secret its ciphertext
+    secret            whether the value is encrypted
+    description       absent where there is none
+    expire_timestamp  date from which on nobody sees the item, which the database removes soon after; absent: never
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from st2common.models.connection import Document
+
+COLLECTION = "key_value_pair_d_b"
+
+SYSTEM_SCOPE = "st2kv.system"
+USER_SCOPE = "st2kv.user"
+
+INDEXES = [
+    IndexModel([("scope", ASCENDING), ("name", ASCENDING)], name="scope_name", unique=True),
+    IndexModel([("expire_timestamp", ASCENDING)], name="expire_timestamp", expireAfterSeconds=0),
+]
+
+# Sorts behind every text that goes on behind a prefix.
+_LAST_CHARACTER = "\U0010ffff"
+
+
+class Keys:
+    """The stored items; expired ones do not exist."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.collection = database[COLLECTION]
+
+    def ensure_indexes(self) -> None:
+        self.collection.create_indexes(INDEXES)
+
+    def get(self, scope: str, name: str) -> Document | None:
+        return self.collection.find_one({"scope": scope, "name": name, **_not_expired()})
+
+    def put(self, item: Mapping[str, Any]) -> Document:
+        """Store an item (without ``_id`` and ``uid``) in place of what its name has had; as it is stored."""
+        scope, name = item["scope"], item["name"]
+        complete = {**item, "uid": f"key_value_pair:{scope}:{name}"}
+        try:
+            identity = self._replace(scope, name, complete)
+        except DuplicateKeyError:  # somebody else made the same new key meanwhile: now it is there to be replaced
+            identity = self._replace(scope, name, complete)
+        return {**complete, "_id": identity}
+
+    def _replace(self, scope: str, name: str, complete: Document) -> Any:
+        stored: Any = self.collection.find_one_and_replace(
+            {"scope": scope, "name": name},
+            complete,
+            projection={"_id": 1},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return stored["_id"]
+
+    def delete(self, scope: str, name: str) -> bool:
+        """Whether there was something to delete."""
+        return bool(self.collection.delete_one({"scope": scope, "name": name, **_not_expired()}).deleted_count)
+
+    def find(
+        self,
+        scope: str,
+        *,
+        prefix: str = "",
+        names: Collection[str] = (),
+        sort: Sequence[tuple[str, int]] = (("name", ASCENDING),),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Document]:
+        """Items whose name begins with ``prefix`` and, where ``names`` are given, is one of these."""
+        conditions: list[Document] = [{"scope": scope}, _not_expired()]
+        if prefix:
+            conditions.append({"name": {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}})
+        if names:
+            conditions.append({"name": {"$in": list(names)}})
+        return list(self.collection.find({"$and": conditions}).sort(sort).skip(offset).limit(limit or 0))
+
+
+def _not_expired() -> Document:
+    # The database removes what has expired a minute later or so.
+    return {"$or": [{"expire_timestamp": None}, {"expire_timestamp": {"$gt": datetime.now(UTC)}}]}
+
+
+def to_api(stored: Mapping[str, Any], plain: str | None = None) -> Document:
+    """The form that clients see; ``plain`` is the decrypted value of a secret, where it is to be shown."""
+    scope, name = stored["scope"], stored["name"]
+    user = None
+    if scope == USER_SCOPE:
+        user, _, name = name.partition(":")
+    secret = bool(stored.get("secret"))
+    shown = {
+        "uid": stored.get("uid") or f"key_value_pair:{scope}:{stored['name']}",
+        "scope": scope,
+        "name": name,
+        "description": stored.get("description"),
+        "value": stored["value"] if plain is None else plain,
+        "secret": secret,
+        "encrypted": secret and plain is None,
+        "expire_timestamp": _isoformat(stored.get("expire_timestamp")),
+        "user": user,
+        "id": str(stored["_id"]),
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _isoformat(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment else None
