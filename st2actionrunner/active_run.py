@@ -91,8 +91,9 @@ class ActiveRun:
 
     def fence(self) -> None:
         """Another attempt owns the execution: end the child, write nothing more."""
-        self._workshop.keeper.kill(self.name)
         self.detach()
+        self._workshop.keeper.kill(self.name)
+        self._workshop.keeper.forget(self.name)
 
     def detach(self) -> None:
         """Leave the child to the keeper: another process of this runner goes on with it."""

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
+from pymongo.database import Database
 
 from st2actionrunner.launch import RunRequest
 from st2common.content.loader import load
 from st2common.content.paths import pack_directory
+from st2common.datastore.lookup import KeyLookup
+from st2common.models.connection import Document
 from st2common.services.parameters import split_for_run
 
 
 class RequestBuilder:
-    def __init__(self, config: cfg.ConfigOpts) -> None:
+    def __init__(self, config: cfg.ConfigOpts, database: Database[Document]) -> None:
         self._config = config
+        self._database = database
         self._configs = Path(config.system.base_path) / "configs"
         # {pack: ((modification time, size), content)}
         self._pack_configs: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
@@ -32,7 +36,13 @@ class RequestBuilder:
         action = document["action"]
         pack_config = self._pack_config(action["pack"])
         runner_parameters, action_parameters = split_for_run(
-            action, document["runner"], document.get("parameters") or {}, document["context"], config=pack_config
+            action,
+            document["runner"],
+            document.get("parameters") or {},
+            document["context"],
+            config=pack_config,
+            # What is decrypted now would not be known to the masker of the output.
+            st2kv=KeyLookup(self._database, None, document["context"]),
         )
         pack_path = pack_directory(self._config, action["pack"])
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None

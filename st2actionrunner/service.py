@@ -70,7 +70,7 @@ class RunnerService:
             doorbell=Doorbell(self._transport),
             keeper=self._keeper,
             runners=Runners(RunnerSettings.from_config(config)),
-            requests=RequestBuilder(config),
+            requests=RequestBuilder(config, self._executions.collection.database),
             flush_interval=config.actionrunner.output_flush_interval,
         )
         self._leases = LeaseKeeper(self._executions, self._slot.owner, self._runs.all)

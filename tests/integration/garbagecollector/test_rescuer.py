@@ -145,7 +145,10 @@ def test_a_rescue_that_was_interrupted_is_finished_by_the_next_one(
     assert seized is not None
     if died_after == "log":
         position = log.take_over(execution_id, 2)
-        log.finish(End(execution_id, position.seq + 1, 2, "abandoned", None, now_us()))
+        stdout, stderr = (
+            StreamTotal(each.chunks, each.bytes, each.lines) for each in (position.stdout, position.stderr)
+        )
+        log.finish(End(execution_id, position.seq + 1, 2, "abandoned", None, now_us(), stdout, stderr))
     rescuer.run()
     assert found(executions, execution_id)["status"] == "abandoned"
     assert log.end(execution_id) is not None
