@@ -1,0 +1,1 @@
+"""Measures the platform as it is shipped; see docs/performance.md."""

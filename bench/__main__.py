@@ -1,0 +1,63 @@
+"""Measure the platform: ``python -m bench [ROW ...]``. Starts a platform of its own and prints a table."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.platform import Platform
+from bench.report import Row, table
+from bench.rows import broker, executions, fanout, latency, lines, memory, odd_output, wall
+from bench.session import Session
+
+ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
+    "memory": memory.rows,
+    "executions": executions.rows,
+    "latency": latency.rows,
+    "fanout": fanout.rows,
+    "lines": lines.rows,
+    "wall": wall.rows,
+    "odd_output": odd_output.rows,
+    "broker": broker.rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("row", nargs="*", help=f"which rows: {', '.join(ROWS)} (all of them when none is named)")
+    parser.add_argument("--sync", action="store_true", help="then again, the database syncing on each commit")
+    given = parser.parse_args()
+    unknown = sorted(set(given.row) - ROWS.keys())
+    if unknown:
+        parser.error(f"there is no row {unknown[0]!r}: {', '.join(ROWS)}")
+    names = given.row or list(ROWS)
+    for sync in (False, True) if given.sync else (False,):
+        print(f"\nDatabase {'with' if sync else 'without'} sync on commit\n", flush=True)
+        print(table(_measure(names, sync)), flush=True)
+
+
+def _measure(names: list[str], sync: bool) -> list[Row]:
+    start = time.monotonic()
+    measured: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="st2-bench-") as directory:
+        platform = Platform(Path(directory) / "st2", sync)
+        try:
+            platform.start()
+            session = Session(platform)
+            try:
+                for name in names:
+                    for row in ROWS[name](session):
+                        print(f"{time.monotonic() - start:5.0f} s  {row.name}: {row.measured}", flush=True)
+                        measured.append(row)
+            finally:
+                session.close()
+        finally:
+            platform.stop()
+    return measured
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Memory of the daemons while nothing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.report import Row
+from bench.session import Session
+
+_AIM_MB = 300
+
+
+def rows(session: Session) -> Iterator[Row]:
+    pss = {
+        component: sum(process.pss_mb() for process in processes)
+        for component, processes in session.platform.daemons().items()
+    }
+    total = sum(pss.values())
+    yield Row(
+        "memory of all daemons (PSS) when idle, without broker, database and warm python parents",
+        f"{total:.0f} MB: " + ", ".join(f"{component} {megabytes:.0f}" for component, megabytes in pss.items()),
+        aim=f"<= {_AIM_MB} MB",
+        met=total <= _AIM_MB,
+    )
