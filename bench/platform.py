@@ -16,8 +16,9 @@ from pymongo.database import Database
 
 from bench.processes import Process
 from st2ctl import heartbeats
-from st2ctl.embedded import PrivateRabbitMQ, ServerProcess, find_secantus
+from st2ctl.embedded import PrivateRabbitMQ, find_secantus
 from st2ctl.profile import pick_ports
+from st2ctl.server_process import ServerProcess
 
 _DATABASE_NAME = "st2"
 # Seconds for one command of st2ctl.

@@ -29,8 +29,6 @@ def _burst(session: Session, kind: str) -> Row:
     execution_id = session.api.post(f"bench.{kind}_lines", count=_BURST_LINES, gate=str(gate.path))
     with session.watching(execution_id, _WATCHERS) as watching:
         watching.wait_ready()
-        import time
-
         start = time.time()
         gate.open()
         seen = watching.results()
