@@ -1,0 +1,259 @@
+"""Whatever dies or stops while actions run: every printed line reaches every watcher once, and every action ends.
+
+What happens when is drawn by chance. The seed is printed; ``CHAOS_SEED`` repeats a run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from st2ctl import servers
+from st2ctl.installation import Installation
+from tests.acceptance.platforms import Platform
+from tests.conditions import eventually
+
+# Seconds within which everything has calmed down after the last disturbance.
+PATIENCE = 60.0
+
+ACTIONS = 3
+
+Disturb = Callable[["Chaos"], None]
+
+
+class Watcher:
+    """``st2 execution tail`` of one execution, read all the time."""
+
+    def __init__(self, platform: Platform, execution_id: str) -> None:
+        self._process = platform.st2_in_background("execution", "tail", execution_id)
+        self._text: list[str] = []
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            self._text.extend(lines)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    def lines(self, stream: str) -> list[str]:
+        return re.findall(rf"^\[[^\]]+\]\[{stream}\] (.*)$", self.text, flags=re.MULTILINE)
+
+    def code(self) -> int:
+        """The exit code, once it has ended."""
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the watcher does not end; it has seen:\n{self.text[-2000:]}")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+
+
+class Chaos:
+    """A platform, and the means to disturb it."""
+
+    def __init__(self, platform: Platform, chance: random.Random) -> None:
+        self.platform = platform
+        self.chance = chance
+        self._installation = Installation.in_directory(platform.var)
+
+    def pause(self, shortest: float, longest: float) -> None:
+        """Not a wait for something: the time at which things happen is what varies here."""
+        time.sleep(self.chance.uniform(shortest, longest))
+
+    def kill(self, daemon: str) -> None:
+        process = self.platform.process(daemon)
+        process.send(signal.SIGKILL)
+        assert process.wait(10)
+
+    def freeze(self, daemon: str, shortest: float, longest: float) -> None:
+        process = self.platform.process(daemon)
+        process.send(signal.SIGSTOP)
+        try:
+            self.pause(shortest, longest)
+        finally:
+            process.send(signal.SIGCONT)
+
+    def kill_broker(self) -> None:
+        servers.broker(self._installation).kill()
+
+    def kill_database(self) -> None:
+        servers.database(self._installation, False).kill()
+
+    def restore(self) -> None:
+        """Start again what is dead."""
+        servers.start(self._installation, lambda _: None)
+        self.platform.start()
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = Platform(tmp_path_factory.mktemp("chaos") / "var")
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+        assert platform.processes() == {}
+    finally:
+        platform.kill_everything()
+
+
+@pytest.fixture
+def chaos(platform: Platform) -> Chaos:
+    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"CHAOS_SEED={seed}")
+    return Chaos(platform, random.Random(seed))
+
+
+def kill_runner(chaos: Chaos) -> None:
+    chaos.kill("st2actionrunner")
+    chaos.pause(0, 1)
+    chaos.restore()
+
+
+def kill_runner_twice(chaos: Chaos) -> None:
+    """The second time while it takes up what it finds."""
+    kill_runner(chaos)
+    chaos.pause(0, 0.3)
+    kill_runner(chaos)
+
+
+def kill_stream(chaos: Chaos) -> None:
+    chaos.kill("st2stream")
+    chaos.pause(0, 1)
+    chaos.restore()
+
+
+def kill_broker(chaos: Chaos) -> None:
+    """It is away for as long as it takes to start: five seconds and more."""
+    chaos.kill_broker()
+    chaos.restore()
+
+
+def kill_database(chaos: Chaos) -> None:
+    chaos.kill_database()
+    chaos.pause(0, 3)
+    chaos.restore()
+
+
+def freeze_runner(chaos: Chaos) -> None:
+    chaos.freeze("st2actionrunner", 1, 4)
+
+
+def kill_all(chaos: Chaos) -> None:
+    """In any order, one after the other or nearly at once."""
+    steps: list[Callable[[], None]] = [
+        lambda: chaos.kill("st2actionrunner"),
+        lambda: chaos.kill("st2stream"),
+        lambda: chaos.kill("st2api"),
+        chaos.kill_broker,
+        chaos.kill_database,
+    ]
+    chaos.chance.shuffle(steps)
+    for step in steps:
+        step()
+        chaos.pause(0, 0.5)
+    chaos.restore()
+
+
+def start_action(platform: Platform, command: str) -> str:
+    started = platform.st2("run", "core.local", f"cmd={command}", "-a", "-j")
+    assert started.returncode == 0, started.stdout + started.stderr
+    [execution_id] = re.findall(r'^    "id": "(\w+)"', started.stdout, flags=re.MULTILINE)
+    return execution_id
+
+
+def see_through(chaos: Chaos, go_on: Path, disturb: Disturb) -> None:
+    """Run actions that print, watch them, disturb, let them end, and count the lines."""
+    platform = chaos.platform
+    count = (
+        f"i=0; until [ -e {go_on} ]; do i=$((i+1)); echo out $i; echo err $i >&2; sleep 0.0$((RANDOM % 4)); done; "
+        "echo last $i"
+    )
+    executions = [start_action(platform, count) for _ in range(ACTIONS)]
+    watchers = [Watcher(platform, execution_id) for execution_id in executions]
+    try:
+        eventually(lambda: all(len(watcher.lines("stdout")) > 5 for watcher in watchers), PATIENCE)
+        chaos.pause(0, 0.5)
+        disturb(chaos)
+        seen = [len(watcher.lines("stdout")) for watcher in watchers]
+        eventually(
+            lambda: all(len(w.lines("stdout")) > before for w, before in zip(watchers, seen, strict=True)), PATIENCE
+        )
+        go_on.touch()
+        for execution_id, watcher in zip(executions, watchers, strict=True):
+            assert watcher.code() == 0, watcher.text[-2000:]
+            check(watcher)
+            assert "status=succeeded" in watcher.text
+            later = Watcher(platform, execution_id)
+            watchers.append(later)
+            assert later.code() == 0
+            later.close()
+            assert later.lines("stdout") == watcher.lines("stdout")
+    finally:
+        go_on.touch()
+        for watcher in watchers:
+            watcher.close()
+
+
+def check(watcher: Watcher) -> None:
+    """Every line once, in order, on both streams, up to the last."""
+    watcher.close()
+    *out, last = watcher.lines("stdout")
+    assert out == [f"out {number + 1}" for number in range(len(out))]
+    assert last == f"last {len(out)}"
+    assert watcher.lines("stderr") == [f"err {number + 1}" for number in range(len(out))]
+
+
+@pytest.mark.parametrize("disturb", [kill_runner_twice, kill_stream, kill_broker, kill_database, freeze_runner])
+def test_one_thing_fails(chaos: Chaos, tmp_path: Path, disturb: Disturb) -> None:
+    see_through(chaos, tmp_path / "go_on", disturb)
+
+
+def test_an_action_starts_once_whenever_its_runner_dies(chaos: Chaos, tmp_path: Path) -> None:
+    """Killed around the claim and the start of actions: each still runs, and none of them twice."""
+    wanted = [start_action(chaos.platform, f"echo ran >> {tmp_path}/{number}; sleep 0.2") for number in range(4)]
+    chaos.pause(0, 0.1)
+    chaos.kill("st2actionrunner")
+    wanted += [start_action(chaos.platform, f"echo ran >> {tmp_path}/{number}") for number in range(4, 8)]
+    chaos.restore()
+    for execution_id in wanted:
+        watcher = Watcher(chaos.platform, execution_id)
+        assert watcher.code() == 0
+        watcher.close()
+        assert "status=succeeded" in watcher.text
+    assert [(tmp_path / str(number)).read_text() for number in range(8)] == ["ran\n"] * 8
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("turn", range(5))
+def test_everything_fails(chaos: Chaos, tmp_path: Path, turn: int) -> None:
+    see_through(chaos, tmp_path / "go_on", kill_all)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("turn", range(10))
+def test_one_thing_fails_after_the_other(chaos: Chaos, tmp_path: Path, turn: int) -> None:
+    def disturb(chaos: Chaos) -> None:
+        for _ in range(3):
+            chaos.chance.choice([kill_runner, kill_stream, kill_broker, kill_database, freeze_runner])(chaos)
+            chaos.pause(0, 2)
+
+    see_through(chaos, tmp_path / "go_on", disturb)
