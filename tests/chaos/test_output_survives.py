@@ -59,6 +59,7 @@ class Watcher:
             pytest.fail(f"the watcher does not end; it has seen:\n{self.text[-2000:]}")
 
     def close(self) -> None:
+        """Ends it if it has not ended; ``text`` is complete then."""
         self._process.kill()
         self._process.wait()
         self._thread.join()
@@ -96,8 +97,7 @@ class Chaos:
         servers.database(self._installation, False).kill()
 
     def restore(self) -> None:
-        """Start again what is dead."""
-        servers.start(self._installation, lambda _: None)
+        """Start again what is dead, servers too."""
         self.platform.start()
 
 
@@ -175,7 +175,7 @@ def start_action(platform: Platform, command: str) -> str:
     started = platform.st2("run", "core.local", f"cmd={command}", "-a", "-j")
     assert started.returncode == 0, started.stdout + started.stderr
     [execution_id] = re.findall(r'^    "id": "(\w+)"', started.stdout, flags=re.MULTILINE)
-    return execution_id
+    return str(execution_id)
 
 
 def see_through(chaos: Chaos, go_on: Path, disturb: Disturb) -> None:
@@ -200,15 +200,20 @@ def see_through(chaos: Chaos, go_on: Path, disturb: Disturb) -> None:
             assert watcher.code() == 0, watcher.text[-2000:]
             check(watcher)
             assert "status=succeeded" in watcher.text
-            later = Watcher(platform, execution_id)
-            watchers.append(later)
-            assert later.code() == 0
-            later.close()
-            assert later.lines("stdout") == watcher.lines("stdout")
+            assert lines_seen_later(platform, execution_id) == watcher.lines("stdout")
     finally:
         go_on.touch()
         for watcher in watchers:
             watcher.close()
+
+
+def lines_seen_later(platform: Platform, execution_id: str) -> list[str]:
+    watcher = Watcher(platform, execution_id)
+    try:
+        assert watcher.code() == 0, watcher.text[-2000:]
+    finally:
+        watcher.close()
+    return watcher.lines("stdout")
 
 
 def check(watcher: Watcher) -> None:
@@ -234,8 +239,9 @@ def test_an_action_starts_once_whenever_its_runner_dies(chaos: Chaos, tmp_path: 
     chaos.restore()
     for execution_id in wanted:
         watcher = Watcher(chaos.platform, execution_id)
-        assert watcher.code() == 0
+        code = watcher.code()
         watcher.close()
+        assert code == 0, watcher.text
         assert "status=succeeded" in watcher.text
     assert [(tmp_path / str(number)).read_text() for number in range(8)] == ["ran\n"] * 8
 
