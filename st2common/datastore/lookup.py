@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.database import Database
 
 from st2common.datastore.crypto import KeyFile
+from st2common.errors import ValidationError
 from st2common.models.connection import Document
 from st2common.models.keys import SYSTEM_SCOPE, USER_SCOPE, Keys
 from st2common.services.keys import user_key
@@ -30,8 +31,9 @@ class KeyScope:
 class KeyLookup:
     """``st2kv`` of one rendering."""
 
-    def __init__(self, database: Database[Document], key_file: KeyFile, context: Mapping[str, Any]) -> None:
-        """``context`` is that of the execution: it says whose keys ``st2kv.user`` has."""
+    def __init__(self, database: Database[Document], key_file: KeyFile | None, context: Mapping[str, Any]) -> None:
+        """``context`` is that of the execution: it says whose keys ``st2kv.user`` has. Without ``key_file`` nothing is
+        decrypted: where nobody could hide it afterwards."""
         keys = Keys(database)
         self._key_file = key_file
         self.system = KeyScope(keys, SYSTEM_SCOPE)
@@ -44,7 +46,10 @@ class KeyLookup:
         Raises:
             DecryptionError: it is no secret of this datastore.
             NoKeyFile: there is no key file.
+            ValidationError: it is not to be decrypted here.
         """
+        if self._key_file is None:
+            raise ValidationError("Secrets are decrypted when an execution is requested, and not later")
         text = self._key_file.key().decrypt(ciphertext)
         if text and text not in self.decrypted:
             self.decrypted.append(text)

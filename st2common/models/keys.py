@@ -18,10 +18,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from st2common.errors import ConflictError
 from st2common.models.connection import Document
 
 COLLECTION = "key_value_pair_d_b"
@@ -33,6 +35,9 @@ INDEXES = [
     IndexModel([("scope", ASCENDING), ("name", ASCENDING)], name="scope_name", unique=True),
     IndexModel([("expire_timestamp", ASCENDING)], name="expire_timestamp", expireAfterSeconds=0),
 ]
+
+# Writers that make and delete one key all the time can keep one another from it; nobody else needs a third attempt.
+_ATTEMPTS = 10
 
 # Sorts behind every text that goes on behind a prefix.
 _LAST_CHARACTER = "\U0010ffff"
@@ -54,21 +59,26 @@ class Keys:
         """Store an item (without ``_id`` and ``uid``) in place of what its name has had; as it is stored."""
         scope, name = item["scope"], item["name"]
         complete = {**item, "uid": f"key_value_pair:{scope}:{name}"}
-        try:
+        for _ in range(_ATTEMPTS):
             identity = self._replace(scope, name, complete)
-        except DuplicateKeyError:  # somebody else made the same new key meanwhile: now it is there to be replaced
-            identity = self._replace(scope, name, complete)
-        return {**complete, "_id": identity}
+            if identity is not None:
+                return {**complete, "_id": identity}
+        raise ConflictError(f'Too many are writing the key "{name}" at once.')
 
-    def _replace(self, scope: str, name: str, complete: Document) -> Any:
-        stored: Any = self.collection.find_one_and_replace(
-            {"scope": scope, "name": name},
-            complete,
-            projection={"_id": 1},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return stored["_id"]
+    def _replace(self, scope: str, name: str, complete: Document) -> ObjectId | None:
+        """The id; None where somebody else has made the same new key meanwhile: now it is there to be replaced."""
+        try:
+            # A server of MongoDB's protocol may also answer with nothing to the one who comes second.
+            stored: Document | None = self.collection.find_one_and_replace(
+                {"scope": scope, "name": name},
+                complete,
+                projection={"_id": 1},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:
+            return None
+        return stored["_id"] if stored else None
 
     def delete(self, scope: str, name: str) -> bool:
         """Whether there was something to delete."""

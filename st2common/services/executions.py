@@ -26,7 +26,6 @@ from st2common.models import actions, runner_types
 from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
-from st2common.models.secrets import without_texts
 from st2common.models.statuses import Status
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import parameters as action_parameters
@@ -36,6 +35,10 @@ from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN
 
 LOG = logging.getLogger(__name__)
+
+# Characters of a secret that tell something about it, and of the longest secret whose parts are looked for.
+_QUOTE = 4
+_LONGEST_SEARCHED = 64 * 1024
 
 # Runner types whose executions can be repeated from a task on.
 _WORKFLOWS = frozenset({"orquesta", "orchestra"})
@@ -159,15 +162,20 @@ def release_delayed(database: Database[Document], transport: Transport, limit: i
 
 @contextmanager
 def _telling_no_secrets(st2kv: KeyLookup) -> Iterator[None]:
-    """Errors quote values: decrypted ones are masked in them."""
+    """Errors quote values, cut and escaped: one that may quote a decrypted value says nothing."""
     try:
         yield
     except ValidationError as error:
-        if not st2kv.decrypted:
+        if not any(_may_quote(str(error), secret) for secret in st2kv.decrypted):
             raise
-        # The longest first: one may be a part of another.
-        hidden = sorted(st2kv.decrypted, key=len, reverse=True)
-        raise type(error)(without_texts(str(error), hidden)) from None
+        raise type(error)("The parameters are not valid. The reason is not told: it quotes a secret.") from None
+
+
+def _may_quote(message: str, secret: str) -> bool:
+    """Whether any few characters of the secret stand in the message."""
+    if not _QUOTE <= len(secret) <= _LONGEST_SEARCHED:
+        return True
+    return any(secret[start : start + _QUOTE] in message for start in range(len(secret) - _QUOTE + 1))
 
 
 def _runnable(action_ref: str) -> tuple[Document, Document]:
