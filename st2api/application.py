@@ -6,10 +6,11 @@ from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2api import actions, execution_output, executions, keys, packs, root, runner_types, web
+from st2api import actions, api_keys, execution_output, executions, keys, packs, root, runner_types, web
 from st2api.context import EXTENSION, Api
 from st2common.http import raw_output
 from st2common.http.app import create_app
+from st2common.http.authentication import Authentication
 from st2common.http.cors import allowed_origins
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -35,7 +36,8 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         bells=BellTower(transport),
     )
     app.extensions[EXTENSION] = context
-    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes, keys.routes):
+    Authentication(config, database).guard(app)
+    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes, keys.routes, api_keys.routes):
         app.register_blueprint(routes)
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, executions.routes):

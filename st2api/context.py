@@ -8,7 +8,8 @@ from flask import current_app
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2common.http import query
+from st2common.errors import AccessDenied
+from st2common.http import authentication, query
 from st2common.models import execution_list
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -34,7 +35,22 @@ class Api:
     @property
     def user(self) -> str:
         """Who asks. Without authentication everybody is the user that actions run as."""
-        return str(self.config.system_user.user)
+        return authentication.identity().user
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether who asks may do everything. Without access control everybody may."""
+        return True
+
+    def acting_user(self, named: str | None) -> str:
+        """Who is to be recorded for what is asked: who asks, or somebody else whom an administrator names.
+
+        Raises:
+            AccessDenied: somebody who is no administrator names somebody else.
+        """
+        if named and named != self.user and not self.is_admin:
+            raise AccessDenied(f'"{self.user}" is no administrator and may not act for another user.')
+        return named or self.user
 
     def masks_secrets(self) -> bool:
         """Whether this request's answer hides secrets. Without authentication everybody may ask to see them."""

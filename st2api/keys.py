@@ -95,8 +95,7 @@ def _datastore() -> Datastore:
 
 
 def _caller() -> Caller:
-    # Without access control everybody is an administrator.
-    return Caller(api().user, is_admin=True)
+    return Caller(api().user, api().is_admin)
 
 
 def _order(keys: list[str]) -> list[tuple[str, int]]:

@@ -7,6 +7,9 @@ from flask import Blueprint, Response, request
 from st2api import web
 from st2api.context import api
 from st2common import __version__
+from st2common.auth.identity import Identity, Kind
+from st2common.clock import isoformat, now_us
+from st2common.http.authentication import identity, location, public
 from st2common.http.responses import answer
 
 DOCS_URL = "http://docs.stackstorm.com/3.9"
@@ -15,6 +18,7 @@ routes = Blueprint("root", __name__)
 
 
 @routes.get("/")
+@public
 def root() -> Response:
     # Browsers name text/html; everything else (clients, curl) takes anything and gets JSON.
     if "text/html" in request.headers.get("Accept", ""):
@@ -27,10 +31,22 @@ def root() -> Response:
 
 @routes.get("/user")
 def user() -> Response:
+    who = identity()
+    authentication = {"method": str(who.kind), "location": location()}
+    if who.kind is Kind.TOKEN:
+        authentication["token_expire"] = _token_expire(who)
     return answer(
         {
-            "username": api().user,
-            "authentication": {"method": "authentication token", "location": "header"},
-            "rbac": {"enabled": False, "roles": [], "is_admin": True},
+            "username": who.user,
+            "authentication": authentication,
+            "rbac": {"enabled": False, "roles": [], "is_admin": api().is_admin},
         }
     )
+
+
+def _token_expire(who: Identity) -> str:
+    expires = who.expires
+    if expires is None:
+        # The token of an action lives as long as that. Clients insist on a time: a service's token would last so long.
+        expires = now_us() + api().config.auth.service_token_ttl * 1_000_000
+    return f"{isoformat(expires)[:19]}Z"

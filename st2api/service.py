@@ -6,6 +6,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2api import application
+from st2common.auth import authenticator
 from st2common.config.loopback import require_loopback
 from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
@@ -22,7 +23,7 @@ class ApiService:
     name = "st2api"
 
     def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
-        require_loopback("api", config.api.host)
+        require_loopback(config, "api")
         self._transport = transport
         self._database = database
         self._app = application.make_app(config, database, transport)
@@ -54,6 +55,7 @@ def make(config: cfg.ConfigOpts, database: Database[Document], transport: Transp
 
 def prepare(database: Database[Document], transport: Transport) -> None:
     """What has to be there before the first request is answered."""
+    authenticator.ensure_indexes(database)
     Executions(database).ensure_indexes()
     Keys(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()

@@ -18,8 +18,21 @@ class ValidationError(St2Error):
     """The request is not valid."""
 
 
+class Unauthorized(St2Error):
+    """Who asks is not known."""
+
+
 class AccessDenied(St2Error):
     """The user may not do this."""
+
+
+class TooManyRequests(St2Error):
+    """Too many requests."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        """``retry_after``: seconds."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ConflictError(St2Error):

@@ -8,6 +8,7 @@ from pymongo.database import Database
 from st2common.config.loopback import require_loopback
 from st2common.http import raw_output
 from st2common.http.app import create_app
+from st2common.http.authentication import Authentication
 from st2common.http.cors import allowed_origins
 from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
@@ -41,6 +42,7 @@ class Stream:
             return find_execution(executions.collection, id_or_last)
 
         self.app = create_app("st2stream", prefixes=PREFIXES, origins=allowed_origins(config))
+        Authentication(config, database).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
         self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
         self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))
@@ -61,7 +63,7 @@ class StreamService:
     name = "st2stream"
 
     def __init__(self, *, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
-        require_loopback("stream", config.stream.host)
+        require_loopback(config, "stream")
         self._stream = Stream(config, database, transport)
         self._server = GeventServer(self.name, self._stream.app, config.stream.host, config.stream.port)
 

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, render_template_string, request
 from oslo_config import cfg
 
+from st2common.http.authentication import public
+
 _JAVASCRIPT = "text/javascript; charset=UTF-8"
 _TYPES = {
     "app.js": _JAVASCRIPT,
@@ -23,6 +25,7 @@ routes = Blueprint("web", __name__, url_prefix="/web")
 
 
 @routes.get("/<any('app.js', 'ansi.js', 'log.js', 'style.css'):name>")
+@public
 def asset(name: str) -> Response:
     response = Response(_read(name), content_type=_TYPES[name])
     response.headers["Cache-Control"] = "no-cache"

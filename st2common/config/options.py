@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from st2common.config.groups import actionrunner, garbagecollector, http, infrastructure, keyvalue, system, unused
+from st2common.config.groups import actionrunner, auth, garbagecollector, http, infrastructure, keyvalue, system, unused
 
-_USED = (http, actionrunner, infrastructure, system, garbagecollector, keyvalue)
+_USED = (http, auth, actionrunner, infrastructure, system, garbagecollector, keyvalue)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -15,7 +15,16 @@ from pymongo.errors import ConnectionFailure
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoSuchRoute
 
-from st2common.errors import AccessDenied, ConflictError, NotFound, St2Error, TransportError, ValidationError
+from st2common.errors import (
+    AccessDenied,
+    ConflictError,
+    NotFound,
+    St2Error,
+    TooManyRequests,
+    TransportError,
+    Unauthorized,
+    ValidationError,
+)
 from st2common.http import access_log
 from st2common.http.cors import CrossOrigin
 from st2common.http.paths import CanonicalPaths
@@ -27,6 +36,9 @@ LOG = logging.getLogger(__name__)
 # Larger bodies are refused before they are read. A document of the database can hold 16 MiB, so nothing larger
 # could ever be stored.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+
+# Errors that are told as they are; of the others each has its own way.
+_STATUS: dict[type[St2Error], int] = {NotFound: 404, Unauthorized: 401, AccessDenied: 403, ValidationError: 400}
 
 
 def create_app(name: str, *, prefixes: Sequence[str], origins: Sequence[str]) -> Flask:
@@ -83,12 +95,13 @@ def _st2_error(error: St2Error) -> Response:
     if isinstance(error, ConflictError):
         more = {"conflict-id": error.conflict_id} if error.conflict_id else {}
         return fault(str(error), 409, **more)
-    if isinstance(error, NotFound):
-        return fault(str(error), 404)
-    if isinstance(error, AccessDenied):
-        return fault(str(error), 403)
-    if isinstance(error, ValidationError):
-        return fault(str(error), 400)
+    if isinstance(error, TooManyRequests):
+        response = fault(str(error), 429)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    for kind, status in _STATUS.items():
+        if isinstance(error, kind):
+            return fault(str(error), status)
     if isinstance(error, TransportError):
         LOG.error("The broker did not take a message: %s", error)
         return fault(str(error), 503)

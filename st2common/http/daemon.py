@@ -33,7 +33,7 @@ def main(name: str, make: Make, args: Sequence[str] | None = None) -> int:
 def _run(name: str, make: Make, config: cfg.ConfigOpts) -> int:
     group = name.removeprefix("st2")
     host, port = config[group].host, config[group].port
-    require_loopback(group, host)
+    require_loopback(config, group)
     master = os.getpid()
     try:
         gunicorn_daemon.run(

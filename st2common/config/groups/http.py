@@ -17,6 +17,13 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         ),
         cfg.BoolOpt("mask_secrets", default=True, help="Replace secrets in answers and events by a mask."),
         cfg.IntOpt("max_page_size", default=100, min=1, help="Largest page that a client may ask for."),
+        cfg.BoolOpt("auth_cookie_secure", default=True, help="Browsers send the token cookie over https only."),
+        cfg.StrOpt(
+            "auth_cookie_same_site",
+            default="lax",
+            choices=["strict", "lax", "none", "unset"],
+            help="Whether browsers send the token cookie for pages of other sites.",
+        ),
         cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
         logging_file("api"),
     ],

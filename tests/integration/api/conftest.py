@@ -55,6 +55,7 @@ CORE_PACK = {
 def config() -> cfg.ConfigOpts:
     options = configuration.load([], "st2api")
     options.set_override("user", "stanley", group="system_user")
+    options.set_override("enable", False, group="auth")
     return options
 
 
