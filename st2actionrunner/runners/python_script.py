@@ -11,8 +11,9 @@ from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, R
 from st2actionrunner.runners.entry_point import entry_point, release
 from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
 from st2actionrunner.runners.results import explain, is_storable, return_code
-from st2actionrunner.runners.settings import SYSTEM_PACKS, RunnerSettings
+from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.runners.timeouts import timeout_of
+from st2common.content.paths import SYSTEM_PACKS
 from st2common.models.statuses import Status
 from st2common.runners.python_action import INVALID_STATUS_EXIT_CODE
 

@@ -11,9 +11,6 @@ from oslo_config import cfg
 
 import st2common
 
-#: Packs that run on the platform's own Python: they are part of it, or have no requirements of their own.
-SYSTEM_PACKS = frozenset({"core", "packs", "linux", "chatops", "examples", "default"})
-
 
 @dataclass(frozen=True)
 class SshSettings:

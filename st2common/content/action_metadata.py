@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft4Validator
 from jsonschema.exceptions import best_match
 
+from st2common.content import value_schema
 from st2common.content.errors import ContentError
 from st2common.models.connection import Document
 from st2common.services.parameters import OVERRIDABLE
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
-_COUNT = {"type": "integer", "minimum": 0}
-_NUMBER = {"type": "number"}
-_INNER = {"$ref": "#/definitions/schema"}
-_INNER_OR_FLAG = {"anyOf": [_FLAG, _INNER]}
-_INNERS = {"type": "array", "minItems": 1, "items": _INNER}
-_INNERS_BY_NAME = {"type": "object", "additionalProperties": _INNER}
-
-# Draft 4 with the boolean "required" of draft 3 and three words of our own. Nothing else, so a typing error shows.
-_SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "type": {"enum": ["array", "boolean", "integer", "null", "number", "object", "string"]},
-        "title": _TEXT,
-        "description": _TEXT,
-        "default": {},
-        "enum": {"type": "array", "minItems": 1},
-        "required": {"anyOf": [_FLAG, {"type": "array", "items": _TEXT}]},
-        "position": _COUNT,
-        "immutable": _FLAG,
-        "secret": _FLAG,
-        "items": {"anyOf": [_INNER, _INNERS]},
-        "additionalItems": _INNER_OR_FLAG,
-        "properties": _INNERS_BY_NAME,
-        "patternProperties": _INNERS_BY_NAME,
-        "additionalProperties": _INNER_OR_FLAG,
-        "dependencies": {"type": "object"},
-        "minimum": _NUMBER,
-        "maximum": _NUMBER,
-        "exclusiveMinimum": _FLAG,
-        "exclusiveMaximum": _FLAG,
-        "multipleOf": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
-        "minLength": _COUNT,
-        "maxLength": _COUNT,
-        "pattern": _TEXT,
-        "minItems": _COUNT,
-        "maxItems": _COUNT,
-        "uniqueItems": _FLAG,
-        "minProperties": _COUNT,
-        "maxProperties": _COUNT,
-        "allOf": _INNERS,
-        "anyOf": _INNERS,
-        "oneOf": _INNERS,
-        "not": _INNER,
-    },
-}
 
 _NOTIFICATION = {
     "type": "object",
@@ -76,7 +30,7 @@ _NOTIFICATION = {
 
 _ACTION = Draft4Validator(
     {
-        "definitions": {"schema": _SCHEMA},
+        "definitions": {"schema": value_schema.SCHEMA},
         "type": "object",
         "additionalProperties": False,
         "required": ["name", "runner_type"],
@@ -93,7 +47,7 @@ _ACTION = Draft4Validator(
             "parameters": {
                 "type": "object",
                 "additionalProperties": False,
-                "patternProperties": {r"^\w+$": _INNER},
+                "patternProperties": {r"^\w+$": value_schema.REFERENCE},
             },
             "output_schema": {"type": "object"},
             "tags": {
@@ -132,7 +86,7 @@ def check(metadata: Mapping[str, Any], runner_parameters: Mapping[str, Document]
         if inherited is not None:
             _check_override(name, schema, inherited)
         _check_immutable(name, {**(inherited or {}), **schema})
-        _check_patterns(name, schema)
+        value_schema.check_patterns(f"parameters.{name}", schema)
     _check_positions({**runner_parameters, **parameters})
     _check_entry_point(metadata.get("entry_point") or "", pack_path)
 
@@ -148,30 +102,6 @@ def _check_override(name: str, schema: Document, inherited: Document) -> None:
 def _check_immutable(name: str, schema: Document) -> None:
     if schema.get("immutable") and "default" not in schema:
         raise ContentError(f"parameters.{name}: an immutable parameter needs a default")
-
-
-def _check_patterns(name: str, schema: Any) -> None:
-    for pattern in _patterns(schema):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ContentError(f'parameters.{name}: "{pattern}" is no regular expression: {error}') from error
-
-
-def _patterns(schema: Any) -> Iterator[str]:
-    if isinstance(schema, list):
-        for inner in schema:
-            yield from _patterns(inner)
-    elif isinstance(schema, Mapping):
-        if isinstance(schema.get("pattern"), str):
-            yield schema["pattern"]
-        for keyword, inner in schema.items():
-            if keyword == "patternProperties":
-                yield from inner
-            if keyword in ("properties", "patternProperties"):
-                inner = list(inner.values())
-            if keyword not in ("default", "enum"):
-                yield from _patterns(inner)
 
 
 def _check_positions(parameters: Mapping[str, Document]) -> None:

@@ -49,7 +49,7 @@ def _register(options: argparse.Namespace) -> registrar.Report:
             LOG.warning("There are no %s in this version: none registered", kind)
     connect_database(config)
     try:
-        return registrar.register(config, kinds, options.register_pack)
+        return registrar.register(config, kinds, [options.register_pack] if options.register_pack else None)
     finally:
         connection.disconnect()
 

@@ -11,10 +11,10 @@ from jsonschema import Draft4Validator
 from jsonschema.exceptions import best_match
 
 from st2common.content.errors import ContentError
+from st2common.content.paths import is_reference
 from st2common.expressions import versions
 from st2common.models.connection import Document
 
-_REFERENCE = re.compile(r"^[a-z0-9_]+$")
 _RESERVED = frozenset({"_global"})
 
 # What is listed of a pack: enough for every real one, while a checkout with a virtual environment stays a short list.
@@ -29,7 +29,7 @@ _MANIFEST = Draft4Validator(
         "required": ["name", "description", "version", "author", "email"],
         "properties": {
             "name": _TEXT,
-            "ref": {"type": "string", "pattern": _REFERENCE.pattern},
+            "ref": {"type": "string", "pattern": "^[a-z0-9_]+$"},
             "description": {"type": "string"},
             "version": {"type": "string", "pattern": versions.PATTERN.pattern},
             "author": _TEXT,
@@ -68,7 +68,7 @@ def _version(version: Any) -> Any:
 
 def _reference(manifest: Mapping[str, Any], path: Path) -> str:
     for candidate in (manifest.get("ref"), path.name, manifest["name"]):
-        if candidate and _REFERENCE.match(candidate):
+        if candidate and is_reference(candidate):
             if candidate in _RESERVED:
                 raise ContentError(f'ref: "{candidate}" is reserved')
             return str(candidate)

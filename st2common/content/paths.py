@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from oslo_config import cfg
 
 MANIFEST = "pack.yaml"
+
+#: Packs that run on the platform's own Python: they are part of it, or have no requirements of their own.
+SYSTEM_PACKS = frozenset({"core", "packs", "linux", "chatops", "examples", "default"})
+
+#: Packs that nobody may install, replace or remove: the platform and its clients need them.
+PROTECTED_PACKS = frozenset({"core", "packs"})
+
+_REFERENCE = re.compile(r"[a-z0-9_]+")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a pack may be called so. No such text leads out of a directory."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 def bundled_packs() -> Path:

@@ -6,26 +6,26 @@ A file that is not valid is reported and left out; the others are registered.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oslo_config import cfg
 
-from st2common.content import action_metadata, pack_manifest, paths
+from st2common.content import action_metadata, pack_config, pack_manifest, paths
 from st2common.content.errors import ContentError
 from st2common.content.loader import load, load_list
-from st2common.models import actions, packs, runner_types
+from st2common.content.overrides import Overrides
+from st2common.models import actions, config_schemas, configs, packs, runner_types
 from st2common.models.actions import Action
+from st2common.models.config_schemas import ConfigSchema
+from st2common.models.configs import Config
 from st2common.models.connection import Document
 from st2common.models.packs import Pack
 from st2common.models.runner_types import RunnerType
 
 LOG = logging.getLogger(__name__)
-
-#: The kinds of content that the platform knows.
-KINDS = ("runners", "actions")
 
 RUNNER_TYPES = Path(__file__).parent.parent / "runners" / "runner_types.yaml"
 
@@ -55,29 +55,56 @@ class Report:
             self.errors.append(line)
 
 
+@dataclass(frozen=True)
+class PackContent:
+    """A pack whose files are being registered."""
+
+    reference: str
+    directory: Path
+    overrides: Overrides
+    #: The administrator's configuration of the pack; it need not be there.
+    config_file: Path
+
+
 def register(
-    config: cfg.ConfigOpts, kinds: Collection[str] = KINDS, only_pack: Path | None = None, report: Report | None = None
+    config: cfg.ConfigOpts,
+    kinds: Collection[str] | None = None,
+    directories: Sequence[Path] | None = None,
+    report: Report | None = None,
 ) -> Report:
-    """Register the content of these kinds, of all packs or of ``only_pack``. Packs themselves always are.
+    """Register the content of these kinds (all), of the packs in these directories (all). Packs themselves always are.
 
     The database must be connected. Never raises for content; the report tells.
     """
     report = report or Report()
+    kinds = KINDS if kinds is None else kinds
     ensure_indexes()
-    if "runners" in kinds:
+    if RUNNERS in kinds:
         _register_runner_types(report)
-    directories = [only_pack] if only_pack else list(paths.packs(config).values())
-    for directory in directories:
+    for directory in list(paths.packs(config).values()) if directories is None else directories:
         with report.collecting(directory / paths.MANIFEST):
-            reference = _register_pack(directory)
+            reference = register_pack(directory)
             report.add("packs", 1)
-            if "actions" in kinds:
-                _register_actions(reference, directory, report)
+            _register_config_schema(reference, directory, report)
+            overrides = Overrides(config, reference)
+            content = PackContent(reference, directory, overrides, pack_config.config_file(config, reference))
+            for kind, register_kind in _OF_PACKS.items():
+                if kind in kinds:
+                    register_kind(content, report)
     return report
 
 
+def unregister(pack: str) -> dict[str, int]:
+    """Forget a pack and all that was registered of it: {kind: how many}. Its configuration stays as it is."""
+    return {
+        "actions": actions.remove_pack(pack),
+        "config_schemas": config_schemas.remove(pack),
+        "packs": packs.remove(pack),
+    }
+
+
 def ensure_indexes() -> None:
-    for model in (Action, Pack, RunnerType):
+    for model in (Action, Pack, RunnerType, Config, ConfigSchema):
         model.ensure_indexes()
 
 
@@ -88,13 +115,42 @@ def _register_runner_types(report: Report) -> None:
             report.add("runners", 1)
 
 
-def _register_pack(directory: Path) -> str:
+def register_pack(directory: Path) -> str:
+    """Store what the manifest in ``directory`` says, and which files there are; the pack's reference.
+
+    Raises:
+        ContentError: it is not valid.
+    """
     manifest = pack_manifest.complete(load(directory / paths.MANIFEST), directory)
     packs.save(Pack.from_manifest(manifest))
     return str(manifest["ref"])
 
 
-def _register_actions(pack: str, directory: Path, report: Report) -> None:
+def _register_config_schema(pack: str, directory: Path, report: Report) -> None:
+    path = directory / pack_config.SCHEMA_FILE
+    if not path.exists():
+        config_schemas.remove(pack)
+        return
+    with report.collecting(path):
+        attributes = load(path)
+        pack_config.check_schema(attributes)
+        config_schemas.save(pack, attributes)
+
+
+def _register_config(content: PackContent, report: Report) -> None:
+    path = content.config_file
+    if not path.exists():
+        return
+    with report.collecting(path):
+        values = load(path)
+        if attributes := config_schemas.attributes_of(content.reference):
+            pack_config.check_values(values, attributes)
+        configs.save(content.reference, values)
+        report.add("configs", 1)
+
+
+def _register_actions(content: PackContent, report: Report) -> None:
+    pack, directory = content.reference, content.directory
     runners = {runner["name"]: runner["runner_parameters"] for runner in runner_types.find({})[0]}
     names: set[str] = set()
     broken: list[str] = []
@@ -105,6 +161,8 @@ def _register_actions(pack: str, directory: Path, report: Report) -> None:
             action = _action(load(path), pack, directory, runners)
             if action["name"] in names:
                 raise ContentError(f'name: the pack has another action "{action["name"]}"')
+            if content.overrides.apply("actions", action):
+                report.add("actions(overridden)", 1)
             actions.save(Action.from_metadata({**action, "metadata_file": relative}))
             names.add(action["name"])
             broken.pop()
@@ -127,3 +185,12 @@ def _action(metadata: Document, pack: str, directory: Path, runners: dict[str, D
 def _metadata_files(directory: Path) -> list[Path]:
     found = (path for path in directory.glob("*") if path.suffix in (".yaml", ".yml") and path.name != _NO_ACTION)
     return sorted(path for path in found if path.is_file())
+
+
+_OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
+    "actions": _register_actions,
+    "configs": _register_config,
+}
+RUNNERS = "runners"
+#: The kinds of content that the platform knows.
+KINDS = (RUNNERS, *_OF_PACKS)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from bson import ObjectId
 from mongoengine import BooleanField, DictField, ListField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, with_ids
+from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
 
 _FILTERS = {"name": "name", "pack": "pack", "ref": "ref"}
 
@@ -93,7 +94,7 @@ def save(action: Action) -> None:
     """Store an action under its reference: a new one, or in the place (and with the id) of the one there."""
     known = collection_of(Action).find_one({"ref": action.ref}, {"_id": 1})
     action.id = known["_id"] if known else None
-    action.save()
+    store(action)
 
 
 def remove_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
@@ -107,3 +108,18 @@ def remove_except(pack: str, names: Collection[str], metadata_files: Collection[
         "metadata_file": {"$nin": [*metadata_files, None, ""]},
     }
     return collection_of(Action).delete_many(gone).deleted_count
+
+
+def replace(action_id: str, action: Action) -> None:
+    """Store an action in the place of the one with this id, whatever its name was."""
+    action.id = ObjectId(action_id)
+    store(action)
+
+
+def remove(action_id: str) -> None:
+    collection_of(Action).delete_one({"_id": ObjectId(action_id)})
+
+
+def remove_pack(pack: str) -> int:
+    """Remove all actions of a pack; how many."""
+    return collection_of(Action).delete_many({"pack": pack}).deleted_count

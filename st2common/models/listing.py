@@ -1,4 +1,4 @@
-"""Lists of the small collections (actions, packs, runner types): conditions, order and a page of the matches."""
+"""The small collections (actions, packs, runner types): lists with conditions, order and pages, and whole documents."""
 
 from __future__ import annotations
 
@@ -49,3 +49,13 @@ def collection_of(model: Any) -> Collection[Document]:
     """The collection of a mongoengine document class, for queries whose answers need not be its objects."""
     collection: Collection[Document] = model._get_collection()
     return collection
+
+
+def store(document: Any) -> None:
+    """Put a mongoengine document in the place of what has its id, as a whole: what it does not say is not kept."""
+    document.validate()
+    stored = document.to_mongo().to_dict()
+    if document.id is None:
+        collection_of(type(document)).insert_one(stored)
+    else:
+        collection_of(type(document)).replace_one({"_id": document.id}, stored, upsert=True)

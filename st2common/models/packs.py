@@ -9,7 +9,7 @@ from mongoengine import DictField, ListField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, with_ids
+from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
 
 
 class Pack(MongoDocument):  # type: ignore[misc]
@@ -83,4 +83,8 @@ def save(pack: Pack) -> None:
     """Store a pack under its reference."""
     known = collection_of(Pack).find_one({"ref": pack.ref}, {"_id": 1})
     pack.id = known["_id"] if known else None
-    pack.save()
+    store(pack)
+
+
+def remove(ref: str) -> int:
+    return collection_of(Pack).delete_many({"ref": ref}).deleted_count

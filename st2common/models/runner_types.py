@@ -9,7 +9,7 @@ from mongoengine import BooleanField, DictField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, with_ids
+from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
 
 
 class RunnerType(MongoDocument):  # type: ignore[misc]
@@ -74,7 +74,7 @@ def save(runner_type: RunnerType) -> None:
     if known:
         runner_type.id = known["_id"]
         runner_type.enabled = known.get("enabled", True)
-    runner_type.save()
+    store(runner_type)
 
 
 def set_enabled(name_or_id: str, enabled: bool) -> Document | None:

@@ -43,6 +43,11 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             regex="^(DEBUG|INFO|WARNING|ERROR|CRITICAL|AUDIT)$",
             help="Log level of python actions that do not choose one: DEBUG, INFO, WARNING, ERROR, CRITICAL or AUDIT.",
         ),
+        cfg.ListOpt(
+            "pip_opts",
+            default=[],
+            help="Options for pip when it installs the requirements of a pack, such as --index-url=https://...",
+        ),
         logging_file("actionrunner"),
     ],
     "system_user": [

@@ -22,6 +22,12 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             help="Directory of the packs that belong to the platform.",
         ),
         cfg.StrOpt("packs_base_paths", help="More directories of packs, separated by colons; the first one wins."),
+        cfg.StrOpt("pack_group", default="st2packs", help="Group that the files of installed packs belong to."),
+        cfg.ListOpt(
+            "index_url",
+            default=["https://index.stackstorm.org/v1/index.json"],
+            help="Indexes in which packs are found by name: https, http or file addresses; the first one wins.",
+        ),
     ],
     "packs": [
         cfg.BoolOpt("enable_common_libs", default=False, help="Put a pack's lib directory on the path of its actions."),

@@ -23,7 +23,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("still_active_check_interval", default=2),
         cfg.StrOpt("virtualenv_binary", default="/usr/bin/virtualenv"),
         cfg.ListOpt("virtualenv_opts", default=["--system-site-packages"]),
-        cfg.ListOpt("pip_opts", default=[]),
         cfg.StrOpt("python3_binary"),
         cfg.StrOpt("python3_prefix"),
     ],
@@ -34,8 +33,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("sso_backend_kwargs", secret=True),
     ],
     "content": [
-        cfg.StrOpt("pack_group", default="st2packs"),
-        cfg.ListOpt("index_url", default=["https://index.stackstorm.org/v1/index.json"]),
         cfg.StrOpt("system_runners_base_path", default="/opt/stackstorm/runners"),
         cfg.StrOpt("runners_base_paths"),
     ],

@@ -1,0 +1,89 @@
+"""Actions that are made, changed, copied and deleted over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from st2api.context import api
+from st2common.errors import ValidationError
+from st2common.http import body
+from st2common.http.responses import answer, no_content
+from st2common.services import actions
+
+_DATA_FILES: dict[str, Any] = {
+    "type": "array",
+    "maxItems": 1000,
+    "items": {
+        "type": "object",
+        "required": ["file_path", "content"],
+        "additionalProperties": False,
+        "properties": {
+            "file_path": {"type": "string", "minLength": 1, "maxLength": 1024},
+            "content": {"type": "string"},
+        },
+    },
+}
+#: Beside the metadata of the action, which the service checks.
+CHANGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["name", "runner_type"],
+    "properties": {"name": {"type": "string"}, "runner_type": {"type": "string"}, "data_files": _DATA_FILES},
+}
+DELETE: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"remove_files": {"type": "boolean"}},
+}
+CLONE: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["dest_pack", "dest_action"],
+    "properties": {
+        "dest_pack": {"type": "string", "minLength": 1},
+        "dest_action": {"type": "string", "minLength": 1, "maxLength": 200},
+        "overwrite": {"type": "boolean"},
+    },
+}
+
+routes = Blueprint("action_changes", __name__, url_prefix="/actions")
+
+
+@routes.post("")
+def create_action() -> Response:
+    metadata, data_files = _wanted()
+    return answer(actions.create_action(api().config, metadata, data_files), 201)
+
+
+@routes.put("/<ref_or_id>")
+def update_action(ref_or_id: str) -> Response:
+    metadata, data_files = _wanted()
+    return answer(actions.update_action(api().config, ref_or_id, metadata, data_files))
+
+
+@routes.delete("/<ref_or_id>")
+def delete_action(ref_or_id: str) -> Response:
+    # Clients send this body without a content type.
+    wanted = body.checked(DELETE)
+    actions.delete_action(api().config, ref_or_id, remove_files=wanted.get("remove_files", False))
+    return no_content()
+
+
+@routes.post("/<ref_or_id>/clone")
+def clone_action(ref_or_id: str) -> Response:
+    wanted = body.checked(CLONE)
+    name = wanted["dest_action"]
+    if "." in wanted["dest_pack"]:
+        raise ValidationError("dest_pack: the name of a pack has no dot in it")
+    copy = actions.clone_action(
+        api().config, ref_or_id, wanted["dest_pack"], name, overwrite=wanted.get("overwrite", False)
+    )
+    return answer(copy, 201)
+
+
+def _wanted() -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Metadata and files. A null counts as absent: clients send all attributes that they know."""
+    wanted = body.checked(CHANGE)
+    metadata = {name: value for name, value in wanted.items() if name != "data_files" and value is not None}
+    return metadata, wanted.get("data_files") or []
