@@ -154,8 +154,7 @@ class ActiveRun:
             self._spawn(runner.prepare(request))
         finally:
             # The child is on its way while we tell.
-            self._workshop.events.updated(self._document, Status.SCHEDULED)
-            self._workshop.events.updated(self._document)
+            self._workshop.events.claimed(self._document)
         self._follow(request, runner, self._writer)
 
     def _go_on(self) -> None:
@@ -256,20 +255,23 @@ class ActiveRun:
     def _set_status(self, status: Status, fields: Mapping[str, Any]) -> None:
         stored = None
         if status is not Status.CANCELED:
-            stored = self._change(status, fields)
+            stored = self._end(status, fields)
         if stored is None:
             # Somebody asked for its end, before or just now; the answer to that request has set the result already.
-            stored = self._change(Status.CANCELED, {})
+            stored = self._end(Status.CANCELED, {})
         if stored is None:
             LOG.warning("Execution %s had ended, or belongs to another attempt, before it was %s", self.name, status)
             return
         self._workshop.events.updated(stored)
 
-    def _change(self, status: Status, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _end(self, status: Status, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
         executions = self._workshop.executions
 
         def step() -> Mapping[str, Any] | None:
-            stored = executions.change(self.execution_id, status, attempt=self.attempt, fields=fields)
+            if status is Status.CANCELED:
+                stored = executions.change(self.execution_id, status, attempt=self.attempt)
+            else:
+                stored = executions.end(self._document, status, fields)
             if stored is None and (found := executions.get(self.execution_id)):
                 # Done already, where the answer to an earlier try was lost on the way.
                 return found if (found["status"], found["attempt"]) == (status, self.attempt) else None

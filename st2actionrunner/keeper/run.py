@@ -81,7 +81,12 @@ class Run:
         self.pid = pid
         process = session.look_up(pid)
         facts = {"pid": pid, "start_ticks": process.start_ticks if process else None, "boot_id": session.boot_id()}
+        # The start alone is nothing that the runner waits for.
+        quiet = not self.size and not self.announced
+        self.announced = self.announced or quiet
         self._write(STARTED, json.dumps(facts).encode())
+        if quiet:
+            self.announced, self.seen = False, self.size
         if self._ending is not None:
             self._begin_to_end(pid, self._ending)
 

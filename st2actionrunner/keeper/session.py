@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ def look_up(pid: int) -> Process | None:
     return Process(pid, fields[0].decode(), *(int(fields[index]) for index in (1, 2, 3, 19)))
 
 
+@functools.cache
 def boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id") as source:
         return source.read().strip()

@@ -143,6 +143,24 @@ class Executions:
             {"$set": changes, "$push": {"log": {"status": str(status), "timestamp": now}}},
         )
 
+    def end(self, held: Mapping[str, Any], status: Status, fields: Mapping[str, Any]) -> Document | None:
+        """End what the caller has held since a claim gave it ``held``; None where that is not so any more.
+
+        The answer is made from ``held``: until its end nobody else changes more of it than the lease, and another look
+        at a large document would cost as much as the change.
+        """
+        now = now_us()
+        changes = {**fields, "status": str(status), "end_timestamp": now}
+        entry = {"status": str(status), "timestamp": now}
+        condition = {
+            "_id": held["_id"],
+            "status": {"$in": [str(before) for before in may_become(status) - {Status.CANCELING}]},
+            "attempt": held["attempt"],
+        }
+        if not self.collection.update_one(condition, {"$set": changes, "$push": {"log": entry}}).matched_count:
+            return None
+        return {**held, **changes, "log": [*held["log"], entry]}
+
     def _compare_and_set(self, condition: Document, changes: Document) -> Document | None:
         # Not find-and-modify: on the embedded database that costs five times as much as an update and a look.
         if not self.collection.update_one(condition, changes).matched_count:

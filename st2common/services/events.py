@@ -24,10 +24,16 @@ class ExecutionEvents:
     def created(self, stored: Mapping[str, Any]) -> None:
         self._publish("create", stored)
 
-    def updated(self, stored: Mapping[str, Any], status: Status | None = None) -> None:
-        """``status`` is told in place of the stored one: a claim is told as "scheduled" first, then as "running"."""
-        self._publish("update", stored if status is None else {**stored, "status": str(status)})
+    def updated(self, stored: Mapping[str, Any]) -> None:
+        self._publish("update", stored)
 
-    def _publish(self, key: str, stored: Mapping[str, Any]) -> None:
+    def claimed(self, stored: Mapping[str, Any]) -> None:
+        """A claim is told as "scheduled" first, then as "running"."""
+        self._publish("update", stored, Status.SCHEDULED, Status.RUNNING)
+
+    def _publish(self, key: str, stored: Mapping[str, Any], *instead: Status) -> None:
+        """One event, or one for each status that is told ``instead`` of the stored one."""
         execution = to_api(stored, web_base_url=self._web_base_url)
-        self._transport.notify(EXECUTION, key, {"v": SCHEMA_VERSION, "execution": execution})
+        for status in instead or (stored["status"],):
+            told = {**execution, "status": str(status)}
+            self._transport.notify(EXECUTION, key, {"v": SCHEMA_VERSION, "execution": told})
