@@ -117,7 +117,7 @@ class Client:
                 if self.closed:
                     return
                 if isinstance(item, Encoded):
-                    self._subscriber.put_output(item.without_ids)
+                    self._subscriber.put_output(item.without_ids())
         except Exception:
             LOG.exception("The output of execution %s does not reach a client", subject.execution_id)
         finally:

@@ -100,10 +100,8 @@ def _events(items: Iterator[Encoded | End | None], output_type: str, first: int,
             yield sse.event(sse.OUTPUT_END, sse.end_document(item))
         elif output_type not in ("all", item.stream):
             yield b""
-        elif item.seq == first and part:
-            yield b"".join(sse.with_id(cursor, event) for cursor, event in item.events[part:])
         else:
-            yield item.with_ids
+            yield item.behind(part) if item.seq == first and part else item.events
     yield sse.EOF
 
 

@@ -8,7 +8,7 @@ slows nobody. A feed lives while somebody watches.
 from __future__ import annotations
 
 import contextlib
-import functools
+import itertools
 import logging
 import threading
 import time
@@ -45,35 +45,34 @@ class Subject:
     runner_ref: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """A chunk as events."""
+    """A chunk as events, each of which begins with its cursor as ``id``."""
 
     #: The number that a watcher has before this one.
     after: int
     seq: int
     stream: Stream
-    #: Pairs of cursor and event; the event without its ``id`` line.
-    events: tuple[tuple[str, bytes], ...]
+    events: bytes
+    #: Where each event begins.
+    starts: tuple[int, ...]
 
-    @functools.cached_property
-    def with_ids(self) -> bytes:
-        """All its events, each with its cursor as ``id``."""
-        return b"".join(sse.with_id(cursor, event) for cursor, event in self.events)
+    def behind(self, part: int) -> bytes:
+        """Without the first ``part`` events."""
+        return self.events[self.starts[part] :] if part < len(self.starts) else b""
 
-    @functools.cached_property
     def without_ids(self) -> bytes:
-        return b"".join(event for _, event in self.events)
-
-    @property
-    def size(self) -> int:
-        return sum(len(event) for _, event in self.events)
+        ends = (*self.starts[1:], len(self.events))
+        return b"".join(
+            self.events[self.events.index(b"\n", start) + 1 : end] for start, end in zip(self.starts, ends, strict=True)
+        )
 
 
 def encode(chunk: Chunk, after: int, subject: Subject) -> Encoded:
     documents = sse.output_documents(chunk, subject.action_ref, subject.runner_ref)
-    events = tuple((cursor, sse.event(sse.OUTPUT_CREATE, document)) for cursor, document in documents)
-    return Encoded(after, chunk.seq, chunk.stream, events)
+    events = [sse.event(sse.OUTPUT_CREATE, document, event_id=cursor) for cursor, document in documents]
+    starts = (0, *itertools.accumulate(len(event) for event in events[:-1])) if events else ()
+    return Encoded(after, chunk.seq, chunk.stream, b"".join(events), starts)
 
 
 class Feed:
@@ -143,10 +142,10 @@ class Feed:
                 self._end = item
             elif encoded:
                 self._ring[encoded.after] = encoded
-                self._ring_bytes += encoded.size
+                self._ring_bytes += len(encoded.events)
                 self._seq = encoded.seq
                 while len(self._ring) > RING_CHUNKS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
-                    self._ring_bytes -= self._ring.pop(next(iter(self._ring))).size
+                    self._ring_bytes -= len(self._ring.pop(next(iter(self._ring))).events)
             self._grown.notify_all()
 
 

@@ -21,13 +21,10 @@ KEEP_ALIVE = b": keep-alive\n\n"
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def event(name: str, data: Any) -> bytes:
+def event(name: str, data: Any, event_id: str | None = None) -> bytes:
     # JSON escapes line ends within text, so that the data are one line; lone surrogates cannot be sent.
-    return f"event: {name}\ndata: {_encode(data)}\n\n".encode("utf-8", "replace")
-
-
-def with_id(event_id: str, event: bytes) -> bytes:
-    return b"id: " + event_id.encode() + b"\n" + event
+    first = f"id: {event_id}\n" if event_id else ""
+    return f"{first}event: {name}\ndata: {_encode(data)}\n\n".encode("utf-8", "replace")
 
 
 def output_documents(chunk: Chunk, action_ref: str, runner_ref: str) -> list[tuple[str, dict[str, Any]]]:
