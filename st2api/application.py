@@ -6,7 +6,21 @@ from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2api import actions, api_keys, execution_output, executions, keys, packs, root, runner_types, web
+from st2api import (
+    action_changes,
+    actions,
+    api_keys,
+    configs,
+    execution_output,
+    executions,
+    keys,
+    pack_install,
+    pack_views,
+    packs,
+    root,
+    runner_types,
+    web,
+)
 from st2api.context import EXTENSION, Api
 from st2common.http import raw_output
 from st2common.http.app import create_app
@@ -37,7 +51,19 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
     )
     app.extensions[EXTENSION] = context
     Authentication(config, database).guard(app)
-    for routes in (root.routes, web.routes, actions.routes, runner_types.routes, packs.routes, keys.routes, api_keys.routes):
+    for routes in (
+        root.routes,
+        web.routes,
+        actions.routes,
+        action_changes.routes,
+        configs.routes,
+        runner_types.routes,
+        packs.routes,
+        pack_install.routes,
+        pack_views.routes,
+        keys.routes,
+        api_keys.routes,
+    ):
         app.register_blueprint(routes)
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, executions.routes):
