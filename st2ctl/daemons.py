@@ -27,6 +27,8 @@ LISTENS = {"st2api": ("api",), "st2stream": ("stream",), STANDALONE: ("api", "st
 START_TIMEOUT = 60.0
 # Seconds until a daemon that was asked to stop is killed.
 STOP_TIMEOUT = 20.0
+# Seconds in which the worker of an HTTP daemon that was killed notices it; one second on a quiet machine.
+_ORPHAN_TIMEOUT = 5.0
 
 _LOOK_INTERVAL = 0.05
 _LAST_WORDS = 20
@@ -180,11 +182,21 @@ def require_ports(absent: Sequence[Daemon]) -> None:
     for daemon in absent:
         for group in LISTENS.get(daemon.name, ()):
             options = daemon.installation.config[group]
-            if not port_is_free(options.host, options.port):
+            if not _becomes_free(options.host, options.port):
                 raise CommandError(
                     f"{options.host}:{options.port} is in use by another program. Stop that one, or set another "
                     f"port in section [{group}] of {daemon.installation.conf}"
                 )
+
+
+def _becomes_free(host: str, port: int) -> bool:
+    """Whether the port is free, or is soon: the worker of a daemon that was killed notices that and goes by itself."""
+    deadline = time.monotonic() + _ORPHAN_TIMEOUT
+    while not port_is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_INTERVAL)
+    return True
 
 
 def _split(label: str) -> tuple[str, int]:
