@@ -16,6 +16,9 @@ MASK = "********"
 #: Query parameters that carry credentials.
 SECRET_PARAMETERS = frozenset({"x-auth-token", "st2-api-key"})
 
+# An API key may be named by itself as well as by its id, which is 24 hexadecimal digits.
+_KEY_IN_PATH = re.compile(r"(/apikeys/+)(?![0-9a-fA-F]{24}/*$)[^/]+")
+
 # Clients choose their request id; what they choose ends in our log and headers.
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -25,7 +28,7 @@ def begin(request: Request) -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
     g.request_started = time.monotonic()
     if LOG.isEnabledFor(logging.INFO):
-        path = _printable(request.environ.get("st2.path", request.path))
+        path = _KEY_IN_PATH.sub(rf"\1{MASK}", _printable(request.environ.get("st2.path", request.path)))
         LOG.info("%s - %s %s with query=%s", g.request_id, request.method, path, _query(request))
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
@@ -68,4 +69,4 @@ def _build(name: str, make: Make, config: cfg.ConfigOpts) -> WebApplication:
         transport.close(max(0.0, deadline - time.monotonic()))
         connection.disconnect()
 
-    return WebApplication(web.application, web.health, close)
+    return replace(web, close=close)

@@ -116,7 +116,7 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         web: WebApplication = self.wsgi
-        server = HttpServer(self.sockets[0], web.application)
+        server = HttpServer(self.sockets[0], web.application, web.tls)
         server.start()
         LOG.info("%s is ready (pid %d)", self.app.name, self.pid)
         notify_systemd("READY=1")

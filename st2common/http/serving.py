@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from gevent import getcurrent, monkey
+from gevent import get_hub, getcurrent, monkey
 from gevent import sleep as gevent_sleep
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
@@ -24,6 +25,8 @@ from st2common.errors import ConfigError
 from st2common.http.paths import Environ
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Connections beyond this wait in the listen queue: each costs a greenlet, watchers included.
 MAX_CONNECTIONS = 4096
@@ -41,6 +44,31 @@ class WebApplication:
     application: Any
     health: Callable[[], str | None]
     close: Callable[[float], None]
+    #: Talk TLS; None: plain HTTP.
+    tls: ssl.SSLContext | None = None
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """
+    Raises:
+        ConfigError: one of the two files cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"TLS with the certificate {certificate} and the key {key} is not possible: {error}"
+        ) from error
+    return context
+
+
+def in_native_thread(work: Callable[[], T]) -> T:
+    """Do what computes for long beside the other requests, not in their way."""
+    if not monkey.is_module_patched("threading"):
+        return work()
+    # A greenlet that computes holds up all others; a thread of gevent's pool does not.
+    return cast(T, get_hub().threadpool.apply(work))
 
 
 class Requests:
@@ -115,7 +143,7 @@ def _hung_up(connection: socket.socket) -> bool:
 class HttpServer:
     """Serves an application on an address or on a socket that listens already."""
 
-    def __init__(self, listener: Any, application: Any) -> None:
+    def __init__(self, listener: Any, application: Any, tls: ssl.SSLContext | None = None) -> None:
         self._requests = Requests(application)
         self._pool = Pool(MAX_CONNECTIONS)
         self._server = WSGIServer(
@@ -129,6 +157,7 @@ class HttpServer:
             handler_class=_Handler,
             # Without a name the server would ask DNS for it when it starts.
             environ={"SERVER_NAME": "localhost"},
+            **({"ssl_context": tls} if tls else {}),
         )
 
     def start(self) -> None:
@@ -155,8 +184,9 @@ class HttpServer:
 class GeventServer:
     """A service that answers HTTP inside this process; the process must be patched by gevent."""
 
-    def __init__(self, name: str, application: Any, host: str, port: int) -> None:
+    def __init__(self, name: str, application: Any, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
+        self._tls = tls
         self._address = (host.strip("[]"), port)
         self._application = application
         self._server: HttpServer | None = None
@@ -171,7 +201,7 @@ class GeventServer:
         Raises:
             ConfigError: the address is taken or not ours.
         """
-        server = HttpServer(self._address, self._application)
+        server = HttpServer(self._address, self._application, self._tls)
         try:
             server.start()
         except OSError as error:
