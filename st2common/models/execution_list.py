@@ -15,7 +15,7 @@ from st2common.clock import now_us, parse
 from st2common.errors import NotFound, ValidationError
 from st2common.models.connection import Document
 from st2common.models.execution_view import FIELDS
-from st2common.models.executions import object_id
+from st2common.models.executions import liveaction_id, object_id
 
 #: Filter -> stored field.
 FILTERS = {
@@ -28,11 +28,10 @@ FILTERS = {
     "rule": "rule.name",
     "runner": "runner.name",
     "user": "context.user",
-    "liveaction": "liveaction.id",
 }
 _TIMES = ("timestamp", "timestamp_gt", "timestamp_lt")
 #: The names of all query parameters that :func:`of_filters` reads.
-PARAMETERS = (*FILTERS, *_TIMES, "id", "filter", "sort", "sort_asc", "sort_desc")
+PARAMETERS = (*FILTERS, *_TIMES, "id", "liveaction", "filter", "sort", "sort_asc", "sort_desc")
 
 _SORTABLE = {**FILTERS, "id": "_id", "start_timestamp": "start_timestamp", "end_timestamp": "end_timestamp"}
 _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -66,6 +65,8 @@ def of_filters(filters: Mapping[str, str]) -> Selection:
     for name, stored in FILTERS.items():
         if value := filters.get(name):
             conditions[stored] = None if value == "null" else value
+    if run := filters.get("liveaction"):
+        conditions["_id"] = ObjectId(liveaction_id(run)) if ObjectId.is_valid(run) else None
     if ids := filters.get("id"):
         conditions["_id"] = {"$in": [ObjectId(text) for text in ids.split(",") if ObjectId.is_valid(text)]}
     conditions.update(_by_path(filters.get("filter") or ""))

@@ -25,7 +25,7 @@ from st2common.expressions.templates import TemplateError
 from st2common.models import actions, runner_types
 from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
-from st2common.models.executions import Executions
+from st2common.models.executions import Executions, liveaction_id
 from st2common.models.statuses import Status
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import parameters as action_parameters
@@ -190,12 +190,13 @@ def _runnable(action_ref: str) -> tuple[Document, Document]:
 
 def _document(action: Document, runner_type: Document, context: Document) -> Document:
     now = now_us()
+    identity = ObjectId()
     return {
-        "_id": ObjectId(),
+        "_id": identity,
         "status": str(Status.REQUESTED),
         "action": action,
         "runner": runner_type,
-        "liveaction": {"id": str(ObjectId()), "callback": {}, "runner_info": {}},
+        "liveaction": {"id": liveaction_id(str(identity)), "callback": {}, "runner_info": {}},
         "context": context,
         "parameters": {},
         "log": [{"status": str(Status.REQUESTED), "timestamp": now}],

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from st2common.clock import now_us
-from st2common.models.executions import Executions
+from st2common.models.executions import Executions, liveaction_id
 from st2common.models.statuses import Status
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
@@ -44,7 +44,7 @@ class Action:
         bell: Any = None,
     ) -> None:
         self.id = str(ObjectId())
-        self.liveaction_id = str(ObjectId())
+        self.liveaction_id = liveaction_id(self.id)
         self._log = MongoOutputLog(database)
         self._bell = Doorbell(bell or told_to)
         self._executions = Executions(database)
