@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,17 +11,19 @@ from pathlib import Path
 
 from bench.platform import Platform
 from bench.report import Row, table
-from bench.rows import broker, executions, fanout, latency, lines, memory, odd_output, wall
+from bench.rows import broker, cost, executions, fanout, latency, lines, memory, odd_output, wall
 from bench.session import Session
 
+# In this order: `cost` before the rows that restart a daemon or the broker.
 ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "memory": memory.rows,
     "executions": executions.rows,
     "latency": latency.rows,
     "fanout": fanout.rows,
     "lines": lines.rows,
-    "wall": wall.rows,
     "odd_output": odd_output.rows,
+    "cost": cost.rows,
+    "wall": wall.rows,
     "broker": broker.rows,
 }
 
@@ -35,8 +38,14 @@ def main() -> None:
         parser.error(f"there is no row {unknown[0]!r}: {', '.join(ROWS)}")
     names = given.row or list(ROWS)
     for sync in (False, True) if given.sync else (False,):
-        print(f"\nDatabase {'with' if sync else 'without'} sync on commit\n", flush=True)
-        print(table(_measure(names, sync)), flush=True)
+        print(f"\nThe database {'syncs' if sync else 'does not sync'} on commit. {_machine()}\n", flush=True)
+        rows = _measure(names, sync)
+        print(f"\n{table(rows)}\n\nAfterwards: {_machine()}", flush=True)
+
+
+def _machine() -> str:
+    """What else the machine does: on a busy one the times mean little."""
+    return f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}."
 
 
 def _measure(names: list[str], sync: bool) -> list[Row]:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import amqp
-from bson import Binary, ObjectId
+from bson import Binary
+from pymongo.collection import Collection
 
 from bench.platform import Platform
+from st2common.models.connection import DURABLE
+from st2common.output import mongo_log
+from st2common.output.chunk import MAX_CHUNK_BYTES
 
 LINE_BYTES = 80
-_CHUNK_BYTES = 64 * 1024
 # Chunks in one insert_many: what a writer that is behind stores at once.
 _BATCH = 16
+# How often a single insert or message is timed.
+_TIMES = 200
 _ACTIONS = Path(__file__).parent / "packs" / "bench" / "actions"
 
 _PYTHON_PRINTER = """
@@ -33,57 +42,76 @@ def pipe_lines_per_second(kind: str, count: int) -> float:
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as child:
         assert child.stdout
         lines = 0
-        while block := child.stdout.read(_CHUNK_BYTES):
+        while block := child.stdout.read(MAX_CHUNK_BYTES):
             lines += block.count(b"\n")
     assert lines == count
     return count / (time.perf_counter() - start)
 
 
 def inserted_lines_per_second(platform: Platform, count: int) -> float:
-    """Store the same number of lines as chunks with ``insert_many``, two indexes as the output log has them."""
-    execution_id = str(ObjectId())
-    chunks = max(1, count * LINE_BYTES // _CHUNK_BYTES)
-    data = Binary(b"x" * (min(count * LINE_BYTES, _CHUNK_BYTES)))
-    with platform.database() as database:
-        collection = database["bench_chunks"]
-        collection.create_index([("execution_id", 1), ("seq", 1)], unique=True)
-        collection.create_index([("execution_id", 1), ("stream_seq", 1)], unique=True)
-        documents = [
-            {"execution_id": execution_id, "seq": seq, "stream_seq": seq, "data": data} for seq in range(1, chunks + 1)
-        ]
+    """Store the same number of lines with ``insert_many``, in chunks as the output log has them."""
+    size = min(count * LINE_BYTES, MAX_CHUNK_BYTES)
+    chunks = max(1, count * LINE_BYTES // MAX_CHUNK_BYTES)
+    documents = [_chunk(seq, size) for seq in range(1, chunks + 1)]
+    with _collection(platform) as collection:
         start = time.perf_counter()
         for first in range(0, chunks, _BATCH):
             collection.insert_many(documents[first : first + _BATCH])
         took = time.perf_counter() - start
-        collection.drop()
     return count / took
 
 
-def insert_ms(platform: Platform, count: int = 200, interval: float = 0.0) -> list[float]:
-    """The time of each of ``count`` inserts of one line, ``interval`` seconds apart."""
+def insert_ms(platform: Platform, interval: float = 0.0) -> list[float]:
+    """The times of inserts of one line, ``interval`` seconds apart: an idle server is slower than a warm one."""
     times = []
-    with platform.database() as database:
-        collection = database["bench_lines"]
-        collection.create_index([("execution_id", 1), ("seq", 1)], unique=True)
-        for seq in range(count):
-            document = {"execution_id": "bench", "seq": seq, "data": Binary(b"x" * LINE_BYTES)}
+    with _collection(platform) as collection:
+        for seq in range(_TIMES):
+            document = _chunk(seq, LINE_BYTES)
             start = time.perf_counter()
             collection.insert_one(document)
             times.append((time.perf_counter() - start) * 1000)
             time.sleep(interval)
-        collection.drop()
     return times
 
 
-def publish_ms(platform: Platform, count: int = 200, interval: float = 0.0) -> list[float]:
-    """From publishing a small transient message to having it, one at a time."""
+@contextmanager
+def _collection(platform: Platform) -> Iterator[Collection[dict[str, Any]]]:
+    """An empty collection with the indexes and the durability of the output log."""
+    with platform.database() as database:
+        collection = database.get_collection("bench_chunks", write_concern=DURABLE)
+        collection.create_indexes(mongo_log.INDEXES)
+        try:
+            yield collection
+        finally:
+            collection.drop()
+
+
+def _chunk(seq: int, size: int) -> dict[str, Any]:
+    return {
+        "execution_id": "bench",
+        "stream_seq": seq,
+        "seq": seq,
+        "offset": seq * size,
+        "data": Binary(b"x" * size),
+        "runs": [size, time.time_ns() // 1000],
+        "attempt": 1,
+        "line": seq,
+        "source": seq * size,
+        "covered": 0,
+        "masked": 0,
+        "unfinished": False,
+    }
+
+
+def publish_ms(platform: Platform, interval: float = 0.0) -> list[float]:
+    """From publishing a small transient message to having it, one at a time, ``interval`` seconds apart."""
     times = []
-    with amqp.Connection(platform.broker.url.removeprefix("amqp://guest:guest@").rstrip("/")) as connection:
+    with amqp.Connection(_address(platform)) as connection:
         channel = connection.channel()
         queue = channel.queue_declare(exclusive=True).queue
         arrived: list[float] = []
         channel.basic_consume(queue, no_ack=True, callback=lambda _: arrived.append(time.perf_counter()))
-        for _ in range(count):
+        for _ in range(_TIMES):
             start = time.perf_counter()
             channel.basic_publish(amqp.Message(b"x" * 400), routing_key=queue)
             while not arrived:
@@ -95,8 +123,7 @@ def publish_ms(platform: Platform, count: int = 200, interval: float = 0.0) -> l
 
 def published_per_second(platform: Platform, confirm: bool, count: int = 2000) -> float:
     """Publish persistent messages to a durable queue; with ``confirm`` each waits for the broker's answer."""
-    address = platform.broker.url.removeprefix("amqp://guest:guest@").rstrip("/")
-    with amqp.Connection(address, confirm_publish=confirm) as connection:
+    with amqp.Connection(_address(platform), confirm_publish=confirm) as connection:
         channel = connection.channel()
         channel.queue_declare("bench", durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
         start = time.perf_counter()
@@ -107,3 +134,7 @@ def published_per_second(platform: Platform, confirm: bool, count: int = 2000) -
         took = time.perf_counter() - start
         channel.queue_delete("bench")
     return count / took
+
+
+def _address(platform: Platform) -> str:
+    return urlsplit(platform.broker.url).netloc.rpartition("@")[2]

@@ -138,6 +138,11 @@ class Platform:
         found["keeper"] = Process.with_argument("st2actionrunner.keeper", str(self.directory))
         return found
 
+    def everything(self) -> dict[str, list[Process]]:
+        """The daemons, the broker and the database."""
+        servers = {"database": self.database_server.process.pid, "broker": self.broker.pid}
+        return self.daemons() | {name: [Process(pid)] for name, pid in servers.items() if pid}
+
     def _restart_runner(self, stream_output: bool) -> None:
         self._write_conf(stream_output)
         self._ctl("restart-component", "st2actionrunner")

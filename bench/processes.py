@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,10 @@ class Process:
     def peak_rss_mb(self) -> float:
         return self._kilobytes("status", "VmHWM:") / 1024
 
+    def forget_peak(self) -> None:
+        """Have :meth:`peak_rss_mb` tell the peak from now on."""
+        (self._path / "clear_refs").write_text("5")
+
     @property
     def _path(self) -> Path:
         return Path(f"/proc/{self.pid}")
@@ -55,5 +60,15 @@ class Process:
         raise LookupError(f"{key} in {self._path / file}")
 
 
-def cpu_seconds(processes: list[Process]) -> float:
-    return sum(process.cpu_seconds() for process in processes)
+class CpuMeter:
+    """CPU seconds of each component from now on."""
+
+    def __init__(self, components: Mapping[str, Sequence[Process]]) -> None:
+        self._components = components
+        self._before = self._total()
+
+    def seconds(self) -> dict[str, float]:
+        return {name: total - self._before[name] for name, total in self._total().items()}
+
+    def _total(self) -> dict[str, float]:
+        return {name: sum(each.cpu_seconds() for each in found) for name, found in self._components.items()}

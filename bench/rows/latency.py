@@ -15,8 +15,8 @@ _OWN_MS = 2.0
 
 
 def rows(session: Session) -> Iterator[Row]:
-    insert = baselines.insert_ms(session.platform, interval=0.01)
-    publish = baselines.publish_ms(session.platform, interval=0.01)
+    insert = baselines.insert_ms(session.platform, _INTERVAL)
+    publish = baselines.publish_ms(session.platform, _INTERVAL)
     floors = {percent: percentile(insert, percent) + percentile(publish, percent) for percent in (50, 95, 99)}
     for watchers in (1, 50, 200):
         yield _measure(session, watchers, floors)
