@@ -10,6 +10,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2actionrunner.service import RunnerService
+from st2api.auth.service import AuthService
 from st2api.service import ApiService
 from st2common import daemon, service
 from st2common.config.clients import connect_database
@@ -54,8 +55,11 @@ def _run_on(server: SupervisedDatabase, config: cfg.ConfigOpts, state_path: Path
         transport = MemoryTransport()
         try:
             services = [server, *_compose(config, database, transport)]
-            listen = ", ".join(f"{group.host}:{group.port}" for group in (config.api, config.stream))
-            LOG.info("Authentication is off: whoever can reach %s may do everything", listen)
+            asks = config.auth.enable
+            groups = (config.api, config.stream, *([config.auth] if asks else []))
+            listen = ", ".join(f"{group.host}:{group.port}" for group in groups)
+            if not asks:
+                LOG.info("Authentication is off: whoever can reach %s may do everything", listen)
             return service.run(STANDALONE, services, state_path, daemon.STOP_TIMEOUT, listen)
         finally:
             transport.close()
@@ -65,7 +69,9 @@ def _run_on(server: SupervisedDatabase, config: cfg.ConfigOpts, state_path: Path
 
 def _compose(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> list[Service]:
     """In the order in which they start: what takes work in is last, so that it stops first."""
+    asks = config.auth.enable
     return [
+        *([AuthService(config=config, database=database, transport=transport)] if asks else []),
         StreamService(config=config, database=database, transport=transport),
         GarbageCollectorService(config=config, database=database, transport=transport),
         RulesEngineService(config=config, database=database, transport=transport),

@@ -11,17 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oslo_config import cfg
+
 from st2ctl import heartbeats
 from st2ctl.installation import CommandError, Installation
 from st2ctl.processes import DetachedChild, PidFile, Process
 from st2ctl.profile import port_is_free
 
-COMPONENTS = ("st2actionrunner", "st2api", "st2garbagecollector", "st2rulesengine", "st2stream")
+COMPONENTS = ("st2actionrunner", "st2api", "st2auth", "st2garbagecollector", "st2rulesengine", "st2stream")
 
 STANDALONE = "st2standalone"
 
 # The sections of the configuration that say where a process listens.
-LISTENS = {"st2api": ("api",), "st2stream": ("stream",), STANDALONE: ("api", "stream")}
+LISTENS = {"st2api": ("api",), "st2auth": ("auth",), "st2stream": ("stream",), STANDALONE: ("api", "stream")}
 
 # Seconds until a daemon that starts is given up; waiting for its database and its broker is part of starting.
 START_TIMEOUT = 60.0
@@ -111,9 +113,10 @@ class Starting:
         return "\n".join(f"    {line}" for line in lines[-_LAST_WORDS:])
 
 
-def components() -> tuple[str, ...]:
-    """The components that are meant where none is named: ``COMPONENTS`` of the environment, else all."""
-    names = tuple(os.environ.get("COMPONENTS", "").split()) or COMPONENTS
+def components(config: cfg.ConfigOpts) -> tuple[str, ...]:
+    """The components that are meant where none is named: ``COMPONENTS`` of the environment, else what is needed."""
+    needed = tuple(name for name in COMPONENTS if name != "st2auth" or config.auth.enable)
+    names = tuple(os.environ.get("COMPONENTS", "").split()) or needed
     unknown = sorted(set(names) - set(COMPONENTS))
     if unknown:
         raise CommandError(f"{unknown[0]} is not a component. Components: {' '.join(COMPONENTS)}")
@@ -124,7 +127,7 @@ def of(installation: Installation, names: Sequence[str] = ()) -> list[Daemon]:
     """The daemons of the named components, or of those that :func:`components` gives."""
     return [
         Daemon(installation, name, number, (*command(name), "--config-file", str(installation.conf)))
-        for name in names or components()
+        for name in names or components(installation.config)
         for number in range(1, _processes_of(name) + 1)
     ]
 

@@ -58,7 +58,7 @@ def restart(installation: Installation, names: Sequence[str], tell: Tell) -> int
 
 def status(installation: Installation, tell: Tell) -> int:
     beats = heartbeats.read_all(installation.state_path)
-    expected = () if any(beat.name == STANDALONE for beat in beats) else daemons.components()
+    expected = () if any(beat.name == STANDALONE for beat in beats) else daemons.components(installation.config)
     for line in heartbeats.table(beats, expected):
         tell(line)
     return 0

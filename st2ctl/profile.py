@@ -33,7 +33,10 @@ host = 127.0.0.1
 port = {stream}
 
 [auth]
+# To turn it on: htpasswd -B -C 12 -c {var}/htpasswd <user>, then "enable = True", then restart.
 enable = False
+port = {auth}
+backend_kwargs = {{"file_path": "{var}/htpasswd"}}
 
 [content]
 # Packs of your own go here; those of the platform are found without it.
@@ -52,16 +55,17 @@ url = amqp://guest:guest@127.0.0.1:{broker}//
 
 
 def write_conf(conf: Path) -> None:
-    """Write a configuration whose ports are free now: the usual ones for the API and the stream where they are."""
+    """Write a configuration whose ports are free now: the usual ones of the services where they are."""
     var = conf.parent
     var.mkdir(parents=True, exist_ok=True, mode=0o700)
-    api, stream, database, broker = pick_ports(9101, 9102, None, None)
+    api, stream, auth, database, broker = pick_ports(9101, 9102, 9100, None, None)
     text = _TEMPLATE.format(
         user=getpass.getuser(),
         var=var,
         home=Path.home(),
         api=api,
         stream=stream,
+        auth=auth,
         database=database,
         broker=broker,
     )

@@ -10,6 +10,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from pymongo.errors import PyMongoError
+
+from st2common.auth.tokens import Tokens
+from st2common.config.clients import database_location
+from st2common.models import connection
 from st2ctl.installation import Installation
 
 _LOOK_INTERVAL = 0.1
@@ -17,6 +22,8 @@ _LOOK_INTERVAL = 0.1
 _KEEPER_PATIENCE = 10.0
 # Seconds that the API may take to answer a cancellation.
 _CANCEL_TIMEOUT = 10.0
+# Seconds in which everything is canceled.
+_TOKEN_TTL = 60
 
 
 def ids(state_path: Path) -> set[str]:
@@ -48,8 +55,15 @@ def wait_for_idle_keepers(state_path: Path) -> None:
 
 def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
     """Ask the API to cancel what runs here."""
-    for execution_id in sorted(ids(installation.state_path)):
-        request = urllib.request.Request(f"{installation.api_url}/v1/executions/{execution_id}", method="DELETE")  # noqa: S310
+    running = sorted(ids(installation.state_path))
+    try:
+        headers = {"X-Auth-Token": _token(installation)} if running and installation.config.auth.enable else {}
+    except PyMongoError as error:
+        tell(f"Could not cancel {', '.join(running)}: the database does not answer ({error})")
+        return
+    for execution_id in running:
+        url = f"{installation.api_url}/v1/executions/{execution_id}"
+        request = urllib.request.Request(url, method="DELETE", headers=headers)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_CANCEL_TIMEOUT):  # noqa: S310
                 tell(f"Cancelled {execution_id}")
@@ -57,6 +71,17 @@ def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
             tell(f"Could not cancel {execution_id}: {_faultstring(error)}")
         except OSError as error:
             tell(f"Could not cancel {execution_id}: the API at {installation.api_url} does not answer ({error})")
+
+
+def _token(installation: Installation) -> str:
+    """A token for a minute. Whoever may read the configuration has the whole database."""
+    config = installation.config
+    uri, options = database_location(config)
+    try:
+        database = connection.connect(uri, config.database.db_name, config.database.connection_timeout, **options)
+        return Tokens(database).create(config.system_user.user, _TOKEN_TTL, service=True).token
+    finally:
+        connection.disconnect()
 
 
 def _runs_of(slot: Path) -> list[Path]:

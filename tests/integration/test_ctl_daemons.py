@@ -123,10 +123,10 @@ def test_a_port_of_another_program_is_named_before_anything_starts(
     assert daemon.process() is None
 
 
-def test_a_component_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_component_that_is_none(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPONENTS", "st2api st2nonsense")
     with pytest.raises(CommandError, match="st2nonsense is not a component"):
-        daemons.components()
+        daemons.components(installation.config)
 
 
 def test_waiting_for_running_actions_ends_with_the_last_of_them(tmp_path: Path) -> None:
