@@ -78,7 +78,7 @@ class Bench:
             self.stop(runner)
         for pid in self.keepers():
             os.kill(pid, signal.SIGTERM)
-            eventually(lambda pid=pid: not alive(pid), PATIENCE)
+        eventually(lambda: not self.keepers(), PATIENCE)
 
     def keepers(self) -> list[int]:
         found = [int(path.read_text()) for path in self.directory.glob("runner/*/keeper.pid") if path.read_text()]

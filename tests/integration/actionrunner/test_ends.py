@@ -19,7 +19,7 @@ from st2common.services.cancellation import NotCancelable
 from st2common.transport.port import Body
 from tests.conditions import eventually
 from tests.integration.actionrunner.bench import PATIENCE, Bench
-from tests.integration.keepers import alive
+from tests.integration.keepers import alive, all_gone
 
 
 def pid_of(bench: Bench, execution_id: str) -> int:
@@ -93,7 +93,7 @@ def test_leases_are_renewed(bench: Bench, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(leases, "RENEW_INTERVAL", 0.1)
     bench.runner()
     execution_id = bench.request(f"until [ -e {tmp_path}/go ]; do sleep 0.05; done")
-    first = eventually(lambda: bench.stored(execution_id).get("lease_until"))
+    first = int(eventually(lambda: bench.stored(execution_id).get("lease_until") or 0))
     assert first > now_us() + 30_000_000
     eventually(lambda: bench.stored(execution_id)["lease_until"] > first)
     (tmp_path / "go").touch()
@@ -142,7 +142,7 @@ def test_a_keeper_that_is_killed(bench: Bench) -> None:
         assert "nobody knows how the action ended" in ended["result"]["error"]
         assert ended["result"]["stdout"] == f"{pid}\nbegun"
         assert bench.end_of_log(execution_id).status == "abandoned"
-        eventually(lambda pid=pid: not alive(pid), PATIENCE)
+    eventually(lambda: all_gone(pids), PATIENCE)
     assert bench.run("echo well again")["result"]["stdout"] == "well again"
     eventually(lambda: bench.run_directories() == [])
     assert bench.keepers() != [keeper]
