@@ -11,6 +11,7 @@ from st2api import (
     actions,
     api_keys,
     configs,
+    execution_filters,
     execution_output,
     executions,
     keys,
@@ -22,7 +23,7 @@ from st2api import (
     web,
 )
 from st2api.context import EXTENSION, Api
-from st2common.http import raw_output
+from st2common.http import hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.cors import allowed_origins
@@ -50,6 +51,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         bells=BellTower(transport),
     )
     app.extensions[EXTENSION] = context
+    hosts.guard(app, config)
     Authentication(config, database).guard(app)
     for routes in (
         root.routes,
@@ -66,11 +68,14 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
     ):
         app.register_blueprint(routes)
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
-    for routes in (raw, execution_output.routes, executions.routes):
+    for routes in (raw, execution_output.routes, execution_filters.routes, executions.routes):
         app.register_blueprint(routes)
     # What executions were called before they got their name.
     app.register_blueprint(raw, url_prefix="/actionexecutions", name="old_raw_output")
     app.register_blueprint(execution_output.routes, url_prefix="/actionexecutions", name="old_execution_output")
+    app.register_blueprint(
+        execution_filters.routes, url_prefix="/actionexecutions/views/filters", name="old_execution_filters"
+    )
     app.register_blueprint(executions.routes, url_prefix="/actionexecutions", name="old_executions")
     return app
 

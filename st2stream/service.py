@@ -6,7 +6,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.config.loopback import require_loopback
-from st2common.http import raw_output
+from st2common.http import hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.cors import allowed_origins
@@ -42,6 +42,7 @@ class Stream:
             return find_execution(executions.collection, id_or_last)
 
         self.app = create_app("st2stream", prefixes=PREFIXES, origins=allowed_origins(config))
+        hosts.guard(self.app, config)
         Authentication(config, database).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
         self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))

@@ -101,6 +101,6 @@ def test_the_page_is_for_browsers(client: FlaskClient) -> None:
 
 
 def test_the_page_behind_a_proxy_uses_its_paths(client: FlaskClient) -> None:
-    response = client.get("https://st2.example.com/", headers={"Accept": "text/html"})
+    response = client.get("https://st2.localhost/", headers={"Accept": "text/html"})
     assert 'data-stream="/stream/v1"' in response.text
     assert "connect-src 'self';" in response.headers["Content-Security-Policy"]

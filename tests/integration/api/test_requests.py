@@ -166,5 +166,5 @@ class TestCrossOrigin:
 
     def test_the_own_page_may(self, client: FlaskClient) -> None:
         body = {"action": "core.local", "parameters": {"cmd": "date"}}
-        response = client.post("http://st2.example/v1/executions", json=body, headers={"Origin": "http://st2.example"})
+        response = client.post("http://st2.localhost/v1/executions", json=body, headers={"Origin": "http://st2.localhost"})
         assert response.status_code == 201
