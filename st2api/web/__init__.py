@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template_string, request
@@ -12,22 +13,30 @@ from oslo_config import cfg
 from st2common.http.authentication import public
 
 _JAVASCRIPT = "text/javascript; charset=UTF-8"
-_TYPES = {
-    "app.js": _JAVASCRIPT,
-    "ansi.js": _JAVASCRIPT,
-    "log.js": _JAVASCRIPT,
-    "style.css": "text/css; charset=UTF-8",
-}
+_TYPES = {".js": _JAVASCRIPT, ".css": "text/css; charset=UTF-8", ".svg": "image/svg+xml"}
+#: The files of the page. Nothing else of this package can be asked for.
+ASSETS = (
+    "ansi.js",
+    "api.js",
+    "app.js",
+    "icon.svg",
+    "lines.js",
+    "list.js",
+    "log.js",
+    "style.css",
+    "watch.js",
+    "words.js",
+)
 # What may stand in a Host header: the name goes into the page and into its security policy.
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 routes = Blueprint("web", __name__, url_prefix="/web")
 
 
-@routes.get("/<any('app.js', 'ansi.js', 'log.js', 'style.css'):name>")
+@routes.get(f"/<any({', '.join(map(repr, ASSETS))}):name>")
 @public
 def asset(name: str) -> Response:
-    response = Response(_read(name), content_type=_TYPES[name])
+    response = Response(_read(name), content_type=_TYPES[PurePath(name).suffix])
     response.headers["Cache-Control"] = "no-cache"
     return response
 
@@ -38,7 +47,7 @@ def index(config: cfg.ConfigOpts) -> Response:
     response = Response(render_template_string(_read("index.html"), stream=stream), content_type="text/html")
     origin = "" if stream.startswith("/") else f" {stream.removesuffix('/v1')}"
     response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'{origin}; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'{origin}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -23,10 +23,11 @@ export function parse(text, style) {
   return [pieces, style];
 }
 
-// What a carriage return leaves of a line: what was printed after the last one that something follows.
-export function afterReturn(text) {
-  const end = text.replace(/\r+$/, "");
-  return end.slice(end.lastIndexOf("\r") + 1);
+// Text that can be read on a background of its own.
+export function contrast(background) {
+  if (background.startsWith("var")) return "var(--page)";
+  const [red, green, blue] = background.match(/\d+/g).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue > 128 ? "black" : "white";
 }
 
 function apply(style, parameters) {

@@ -1,118 +1,199 @@
-// The lines on the screen: the last ones only, however many there are.
+// The lines in the document: a window of the output, bounded however long that is.
 
-import { PLAIN, afterReturn, parse } from "./ansi.js";
+import { PLAIN, contrast, parse } from "./ansi.js";
+import { extend, isBefore, nameOf } from "./lines.js";
 
-// Lines in the document, and as many again that wait while the reader has paused.
-const MAX_LINES = 2000;
-// Characters of one line; the raw output has the rest.
-const MAX_CHARACTERS = 20000;
+// Lines in the document while it follows; while the reader has paused it may grow to the second number.
+const MAX_FOLLOWING = 2000;
+export const MAX_LINES = 6000;
+// Pixels: nearer to an edge than this counts as being there.
+const NEAR = 40;
 
 export class LogView {
-  constructor(box, onChange) {
-    this.box = box;
-    this.onChange = onChange;
+  // `reader` has the functions changed (what waits, or whether it follows), left (the end), reachedEnd, reachedTop.
+  constructor(box, reader) {
+    Object.assign(this, { box, reader });
+    this.times = "off";
+    this.following = true;
     this.clear();
+    box.addEventListener("scroll", () => this.scrolled());
+    // A narrower window or another height of the header moves the end away.
+    new ResizeObserver(() => this.stick()).observe(box);
+  }
+
+  scrolled() {
+    const [top, before, own] = [this.box.scrollTop, this.lastTop, this.ownScroll];
+    this.lastTop = top;
+    this.ownScroll = false;
+    this.reader.changed();
+    if (own) return;
+    if (this.following) {
+      if (!this.nearEnd) this.reader.left();
+    } else if (this.nearEnd && top > before) this.reader.reachedEnd();
+    else if (top < NEAR && top < before) this.reader.reachedTop();
   }
 
   clear() {
     this.box.replaceChildren();
-    this.waiting = [];
-    this.skipped = 0;
-    this.open = { stdout: null, stderr: null };
-    // Lines on the screen that have grown since.
+    this.lines = [];
+    this.fresh = [];
     this.grown = new Set();
-    this.style = { stdout: PLAIN, stderr: PLAIN };
-    this.paused = false;
-    this.scheduled = false;
-    this.onChange(false, 0);
+    this.newCount = 0;
+    this.lastTop = 0;
+    this.ownScroll = false;
+    this.startTime = null;
+    this.linkBase = "";
   }
 
-  // Output as it arrived: any number of lines, the last one perhaps unfinished.
-  add(stream, data, timestamp) {
-    const parts = data.split("\n");
-    parts.forEach((part, index) => {
-      const last = index === parts.length - 1;
-      if (last && !part) return;
-      const line = this.open[stream] || this.begin(stream, timestamp);
-      if (line.raw.length < MAX_CHARACTERS) line.raw += part;
-      if (line.element) this.grown.add(line);
-      this.open[stream] = last ? line : null;
-      if (!last) this.style[stream] = parse(line.raw, line.style)[1];
-    });
+  get size() {
+    return this.lines.length + this.fresh.length;
+  }
+
+  get first() {
+    return this.lines[0] || this.fresh[0] || null;
+  }
+
+  get nearEnd() {
+    return this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < NEAR;
+  }
+
+  add(lines, grown) {
+    for (const line of lines) this.fresh.push(line);
+    if (grown?.element) this.grown.add(grown);
+    if (this.following && this.fresh.length > 2 * MAX_FOLLOWING) this.fresh = this.fresh.slice(-MAX_FOLLOWING);
+    if (!this.following) this.newCount += lines.length;
     this.schedule();
   }
 
-  mark(text) {
-    this.push({ stream: "mark", raw: text, style: PLAIN, timestamp: null, element: null });
-    this.schedule();
+  mark(text, kind = "") {
+    this.box.append(element("p", `mark ${kind}`, text));
+    this.stick();
   }
 
   follow(on) {
-    this.paused = !on;
-    if (on) this.flush();
-    this.onChange(this.paused, this.waiting.length + this.skipped);
+    this.following = on;
+    if (on) this.newCount = 0;
+    this.flush();
+    this.stick();
+    this.reader.changed();
   }
 
-  begin(stream, timestamp) {
-    const line = { stream, raw: "", style: this.style[stream], timestamp, element: null };
-    this.push(line);
-    return line;
-  }
-
-  push(line) {
-    this.waiting.push(line);
-    if (this.waiting.length > 2 * MAX_LINES) {
-      this.skipped += this.waiting.length - MAX_LINES;
-      this.waiting = this.waiting.slice(-MAX_LINES);
-    }
-  }
-
-  // One change of the document for all that arrived since the last frame.
+  // One change of the document for all that arrived since the last frame. A page in the background has no frames.
   schedule() {
     if (this.scheduled) return;
     this.scheduled = true;
-    requestAnimationFrame(() => {
+    const flush = () => {
       this.scheduled = false;
-      if (this.paused) this.onChange(true, this.waiting.length + this.skipped);
-      else this.flush();
-    });
+      this.flush();
+      this.stick();
+      this.reader.changed();
+    };
+    if (document.hidden) setTimeout(flush, 250);
+    else requestAnimationFrame(flush);
   }
 
   flush() {
-    const skipped = this.skipped + Math.max(0, this.waiting.length - MAX_LINES);
-    const lines = this.waiting.slice(-MAX_LINES);
-    this.waiting = [];
-    this.skipped = 0;
-    if (skipped) this.box.replaceChildren(element("div", "line mark", `${skipped} lines are not shown`));
-    this.grown.forEach(render);
+    if (this.following && this.fresh.length > MAX_FOLLOWING) this.fresh = this.fresh.slice(-MAX_FOLLOWING);
+    this.grown.forEach((line) => this.render(line));
     this.grown.clear();
-    const added = document.createDocumentFragment();
-    for (const line of lines) {
-      render(line);
-      added.append(line.element);
-    }
-    this.box.append(added);
-    while (this.box.childElementCount > MAX_LINES) this.box.firstElementChild.remove();
-    this.box.scrollTop = this.box.scrollHeight;
+    this.box.append(this.elements(this.fresh));
+    this.lines = this.lines.concat(this.fresh);
+    this.fresh = [];
+    if (!this.following) return;
+    const tooMany = this.lines.splice(0, Math.max(0, this.lines.length - MAX_FOLLOWING));
+    tooMany.forEach((line) => line.element.remove());
   }
-}
 
-function render(line) {
-  line.element ||= element("div", `line ${line.stream}`);
-  const time = element("time", "", line.timestamp ? line.timestamp.slice(11, 23) : "");
-  if (line.timestamp) time.title = line.timestamp;
-  const mark = element("span", "stream", line.stream === "stderr" ? "err" : "");
-  const text = element("span", "text");
-  for (const piece of parse(afterReturn(line.raw.slice(0, MAX_CHARACTERS)), line.style)[0]) text.append(styled(piece));
-  if (line.raw.length >= MAX_CHARACTERS) text.append(element("em", "", " … the rest of this line is in the raw output"));
-  line.element.replaceChildren(time, mark, text);
+  // Lines from before the first one; what the reader looks at stays where it is.
+  prepend(older, open) {
+    const [first, before] = [this.first, this.box.scrollHeight];
+    const lines = older.filter((line) => !first || isBefore(line, first));
+    for (const stream of ["stdout", "stderr"]) {
+      const rest = this.lines.find((line) => line.stream === stream);
+      if (!rest?.fragment || !open[stream] || !lines.includes(open[stream])) continue;
+      // The line whose rest was the first of its stream here.
+      extend(open[stream], rest.raw);
+      Object.assign(rest, { ...open[stream], element: rest.element });
+      lines[lines.indexOf(open[stream])] = rest;
+      this.lines.splice(this.lines.indexOf(rest), 1);
+    }
+    this.box.prepend(this.elements(lines));
+    this.lines = lines.concat(this.lines);
+    this.box.scrollTop += this.box.scrollHeight - before;
+  }
+
+  elements(lines) {
+    const fragment = document.createDocumentFragment();
+    for (const line of lines) fragment.append(this.render(line));
+    return fragment;
+  }
+
+  stick() {
+    if (this.following) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  // The line at this place, or the last one before it; null where it is not here.
+  find(place) {
+    this.flush();
+    return this.lines.findLast((line) => !isBefore(place, line)) || null;
+  }
+
+  scrollTo(line) {
+    const before = this.box.scrollTop;
+    line.element.scrollIntoView({ block: "center" });
+    this.ownScroll = this.box.scrollTop !== before;
+    this.newCount = 0;
+  }
+
+  highlight(line) {
+    this.box.querySelector(".here")?.classList.remove("here");
+    line?.element.classList.add("here");
+  }
+
+  showTimes(mode) {
+    this.times = mode;
+    for (const line of this.lines) line.element.firstElementChild.textContent = this.timeOf(line);
+    this.box.classList.toggle("times", mode !== "off");
+    this.stick();
+  }
+
+  timeOf({ timestamp }) {
+    if (this.times === "off") return "";
+    if (this.times === "UTC") return timestamp.slice(11, 23);
+    const time = new Date(timestamp);
+    if (this.times === "since start") return `+${((time - this.startTime) / 1000).toFixed(3)}`;
+    const parts = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0"));
+    return `${parts.join(":")}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+  }
+
+  text() {
+    return this.lines.map((line) => `${line.element.querySelector(".text").textContent}\n`).join("");
+  }
+
+  render(line) {
+    line.element ||= element("div", `line ${line.stream}`);
+    const time = element("time", "", this.timeOf(line));
+    time.title = line.timestamp;
+    const link = element("a", "link", line.stream === "stderr" ? "err" : "");
+    link.href = `${this.linkBase}/${nameOf(line)}`;
+    link.title = "Link to this line";
+    // Thousands of links would stand between the keyboard and the rest of the page.
+    link.tabIndex = -1;
+    const text = element("span", "text");
+    for (const piece of parse(line.raw, line.style)[0]) text.append(styled(piece));
+    line.element.replaceChildren(time, link, text);
+    if (line.cut) line.element.append(element("em", "", "… the rest is in the raw output"));
+    return line.element;
+  }
 }
 
 function styled({ text, style }) {
   if (style === PLAIN) return document.createTextNode(text);
   const classes = ["bold", "dim", "italic", "underline"].filter((name) => style[name]);
   const span = element("span", classes.join(" "), text);
-  const [front, back] = style.inverse ? [style.background || "var(--page)", style.color || "var(--ink)"] : [style.color, style.background];
+  const [front, back] = style.inverse
+    ? [style.background || "var(--page)", style.color || "var(--ink)"]
+    : [style.color || (style.background && contrast(style.background)), style.background];
   if (front) span.style.color = front;
   if (back) span.style.backgroundColor = back;
   return span;
