@@ -144,11 +144,12 @@ class ActiveRun:
         try:
             # Nobody has written to the log of a first attempt.
             position = Position() if self.attempt == 1 else self._position()
-            self._writer = self._writer_from(position)
             if self._canceled:
+                self._writer = self._writer_from(position)
                 self._conclude(Status.CANCELED, {}, None)
                 return
             request, runner = self._prepare()
+            self._writer = self._writer_from(position)
             if not self._document["runner"].get("enabled", True):
                 raise RunnerError(f'The runner type "{self._document["runner"]["name"]}" is disabled.')
             self._spawn(runner.prepare(request))
@@ -160,12 +161,17 @@ class ActiveRun:
     def _go_on(self) -> None:
         position = self._position()
         self._until_done(lambda: self._copy.take_stored(self._workshop.log, self.execution_id))
+        request, runner = self._prepare()
         self._writer = self._writer_from(position)
-        self._follow(*self._prepare(), self._writer)
+        self._follow(request, runner, self._writer)
 
     def _prepare(self) -> tuple[RunRequest, Runner]:
+        """Before the writer is made: from then on the secrets of the pack's configuration are masked too."""
         runner = self._workshop.runners.get(self._document["runner"]["name"])
-        return self._workshop.requests.build(self._document, self._directory), runner
+        request = self._until_done(lambda: self._workshop.requests.build(self._document, self._directory))
+        if request.secrets:
+            self._secrets = needles([*secret_values(self._document), *request.secrets])
+        return request, runner
 
     def _spawn(self, launch: Launch) -> None:
         while not self._detached:

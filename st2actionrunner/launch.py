@@ -75,7 +75,10 @@ class RunRequest:
     entry_point: Path | None = None
     auth_token: str | None = None
     api_url: str = ""
+    #: Rendered and decrypted.
     pack_config: Mapping[str, Any] = field(default_factory=dict)
+    #: What the configuration has that nobody may see, beside what the execution itself knows as secret.
+    secrets: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

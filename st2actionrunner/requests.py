@@ -10,31 +10,34 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2actionrunner.launch import RunRequest
-from st2common.content.loader import load
+from st2common.auth import action_tokens
 from st2common.content.paths import pack_directory
+from st2common.datastore.crypto import KeyFile
 from st2common.datastore.lookup import KeyLookup
 from st2common.models.connection import Document
+from st2common.services.pack_configs import PackConfig, secrets_of
 from st2common.services.parameters import split_for_run
+
+# Runners whose actions get the configuration of their pack; all others see it in templates only.
+_CONFIGURED = frozenset({"python-script"})
 
 
 class RequestBuilder:
     def __init__(self, config: cfg.ConfigOpts, database: Database[Document]) -> None:
         self._config = config
         self._database = database
-        self._configs = Path(config.system.base_path) / "configs"
-        # {pack: ((modification time, size), content)}
-        self._pack_configs: dict[str, tuple[tuple[int, int], Mapping[str, Any]]] = {}
         self._api_url: str = config.auth.api_url or f"http://{config.api.host}:{config.api.port}"
 
     def build(self, document: Mapping[str, Any], directory: Path) -> RunRequest:
         """The request of one attempt, whose run directory is ``directory``.
 
         Raises:
-            ValidationError: a default of the action cannot be rendered or does not fit its schema.
-            ContentError: the configuration of the pack cannot be read.
+            ValidationError: a default of the action, or the configuration of its pack, cannot be rendered or does not
+                fit its schema.
         """
         action = document["action"]
-        pack_config = self._pack_config(action["pack"])
+        key_file = KeyFile.of_config(self._config)
+        pack_config = PackConfig(action["pack"], KeyLookup(self._database, key_file, document["context"]))
         runner_parameters, action_parameters = split_for_run(
             action,
             document["runner"],
@@ -46,6 +49,8 @@ class RequestBuilder:
         )
         pack_path = pack_directory(self._config, action["pack"])
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None
+        # None for a run that an earlier process has started: its action has it already.
+        auth_token = document.get(action_tokens.PLAIN)
         return RunRequest(
             execution_id=str(document["_id"]),
             attempt=document["attempt"],
@@ -56,18 +61,8 @@ class RequestBuilder:
             directory=directory,
             pack_path=pack_path,
             entry_point=entry_point,
+            auth_token=auth_token,
             api_url=self._api_url.removesuffix("/") + "/v1",
-            pack_config=pack_config,
+            pack_config=dict(pack_config) if document["runner"]["name"] in _CONFIGURED else {},
+            secrets=(*secrets_of(pack_config), *([auth_token] if auth_token else ())),
         )
-
-    def _pack_config(self, pack: str) -> Mapping[str, Any]:
-        """The administrator's configuration of the pack; read again when its file changes."""
-        path = self._configs / f"{pack}.yaml"
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            return {}
-        known = self._pack_configs.get(pack)
-        if known is None or known[0] != (found.st_mtime_ns, found.st_size):
-            known = self._pack_configs[pack] = (found.st_mtime_ns, found.st_size), load(path)
-        return known[1]

@@ -22,6 +22,12 @@ WRAPPER = "st2common.runners.python_action"
 #: ``result`` of a process that left none.
 NO_RESULT = "None"
 
+# An action with this tag stands in for a workflow: what it returns is the result's ``output`` too, where clients of
+# workflows look for it.
+_OUTPUT_TAG = {"name": "result", "value": "output"}
+# The pack whose actions change content, and so have to know where it lies.
+_PACKS = "packs"
+
 # Bytes. The database takes no document over 16 MiB, and there is more in an execution than its result.
 _LARGEST_RESULT = 14 * 1024 * 1024
 
@@ -66,6 +72,8 @@ class PythonScript:
             "stdout": outcome.stdout,
             "stderr": outcome.stderr,
         }
+        if _OUTPUT_TAG in (run.action.get("tags") or ()):
+            result["output"] = result["result"]
         if (error := explain(outcome.exit, timeout_of(run))) is not None:
             result["error"] = error
         if outcome.exit.timed_out:
@@ -107,6 +115,8 @@ class PythonScript:
         if virtualenv:
             environment["PATH"] = f"{virtualenv / 'bin'}{os.pathsep}{environment.get('PATH', os.defpath)}"
             environment["VIRTUAL_ENV"] = str(virtualenv)
+        if run.action["pack"] == _PACKS:
+            environment.update(self._settings.content_options)
         environment["ST2_API_URL"] = run.api_url
         if run.auth_token:
             environment["ST2_AUTH_TOKEN"] = run.auth_token

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from oslo_config import cfg
 
 import st2common
+
+_CONTENT_OPTIONS = (
+    "system.base_path",
+    "content.system_packs_base_path",
+    "content.packs_base_paths",
+    "content.pack_group",
+    "content.index_url",
+    "actionrunner.python_binary",
+    "actionrunner.pip_opts",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class RunnerSettings:
     enable_common_libs: bool
     python_log_level: str
     ssh: SshSettings
+    #: What the configuration says about content, as environment variables: no more than an action may know.
+    content_options: Mapping[str, str]
     #: Import path of the platform itself: actions in other interpreters import st2common and what it needs.
     platform_path: tuple[str, ...]
 
@@ -51,6 +64,7 @@ class RunnerSettings:
             enable_common_libs=config.packs.enable_common_libs,
             python_log_level=config.actionrunner.python_runner_log_level.upper(),
             ssh=_ssh(config),
+            content_options=_content_options(config),
             platform_path=platform_path(),
         )
 
@@ -67,6 +81,15 @@ def _ssh(config: cfg.ConfigOpts) -> SshSettings:
         known_hosts_file=options.known_hosts_file,
         trust_on_first_use=options.trust_on_first_use,
     )
+
+
+def _content_options(config: cfg.ConfigOpts) -> dict[str, str]:
+    values = {name: config[name.split(".")[0]][name.split(".")[1]] for name in _CONTENT_OPTIONS}
+    return {
+        f"ST2_{name.replace('.', '__')}".upper(): ",".join(value) if isinstance(value, list) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def platform_path() -> tuple[str, ...]:

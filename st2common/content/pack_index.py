@@ -65,6 +65,19 @@ def fetch(urls: Sequence[str]) -> PackIndex:
     return PackIndex(packs, status)
 
 
+class Once:
+    """The indexes of these addresses, read when they are asked for, and only then."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+        self._index: PackIndex | None = None
+
+    def get(self) -> PackIndex:
+        if self._index is None:
+            self._index = fetch(self._urls)
+        return self._index
+
+
 def _fetch_one(url: str) -> tuple[dict[str, Document], str | None, str]:
     """({name: pack}, a word for the error or None, a message)."""
     if urlsplit(url).scheme not in _SCHEMES:

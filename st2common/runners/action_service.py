@@ -29,7 +29,7 @@ class DatastoreService:
 
     def get_user_info(self) -> dict[str, Any]:
         """``{"username", "rbac", "authentication"}`` of the user whose token this is."""
-        info: dict[str, Any] = _request("GET", "/user")
+        info: dict[str, Any] = request("GET", "/user")
         return info
 
     def list_values(
@@ -38,13 +38,13 @@ class DatastoreService:
         """Objects with at least ``name`` and ``value``."""
         full = self._name(prefix or "", local)
         query = {"scope": _SCOPE, "prefix": full or None, "limit": limit, "offset": offset}
-        return [SimpleNamespace(**item) for item in _request("GET", "/keys", query)]
+        return [SimpleNamespace(**item) for item in request("GET", "/keys", query)]
 
     def get_value(self, name: str, local: bool = True, scope: str = _SCOPE, decrypt: bool = False) -> str | None:
         """The value; None when there is none."""
         query = {"scope": _checked(scope), "decrypt": "true" if decrypt else "false"}
         try:
-            item = _request("GET", _path(self._name(name, local)), query)
+            item = request("GET", _path(self._name(name, local)), query)
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -68,13 +68,13 @@ class DatastoreService:
             item["ttl"] = ttl
         if encrypt:
             item["secret"] = True
-        _request("PUT", _path(full), body=item)
+        request("PUT", _path(full), body=item)
         return True
 
     def delete_value(self, name: str, local: bool = True, scope: str = _SCOPE) -> bool:
         """False when there was nothing to delete."""
         try:
-            _request("DELETE", _path(self._name(name, local)), {"scope": _checked(scope)})
+            request("DELETE", _path(self._name(name, local)), {"scope": _checked(scope)})
         except ApiError as error:
             if error.status == 404:
                 return False
@@ -105,8 +105,8 @@ def _path(name: str) -> str:
     return "/keys/" + quote(name, safe="")
 
 
-def _request(method: str, path: str, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None) -> Any:
-    """The decoded answer; None where it has no body.
+def request(method: str, path: str, query: dict[str, Any] | None = None, body: dict[str, Any] | None = None) -> Any:
+    """A request to the API with the token of the action: the decoded answer; None where it has no body.
 
     Raises:
         ApiError: the API answered with an error.
@@ -122,9 +122,9 @@ def _request(method: str, path: str, query: dict[str, Any] | None = None, body: 
     if token := os.environ.get("ST2_ACTION_AUTH_TOKEN"):
         headers["X-Auth-Token"] = token
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - the URL is the platform's own
+    sent = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - the URL is the platform's own
     try:
-        with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        with urlopen(sent, timeout=_TIMEOUT) as answer:  # noqa: S310
             text = answer.read()
     except HTTPError as error:
         with error:

@@ -31,6 +31,7 @@ from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import parameters as action_parameters
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
+from st2common.services.pack_configs import PackConfig, secrets_used
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN
 
@@ -79,10 +80,11 @@ def request_execution(
         execution["decrypted"] = list(kept_secrets)
     events = ExecutionEvents(transport, web_base_url)
     st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])
+    config = PackConfig(action["pack"], KeyLookup(database, key_file or KeyFile(), execution["context"]))
     try:
         with _telling_no_secrets(st2kv):
             live = action_parameters.live_parameters(
-                action, runner_type, parameters, execution["context"], kept=kept, st2kv=st2kv
+                action, runner_type, parameters, execution["context"], kept=kept, config=config, st2kv=st2kv
             )
     except TemplateError as error:
         _store_failed(database, transport, events, execution, {**(kept or {}), **parameters}, error)
@@ -92,8 +94,8 @@ def request_execution(
     with _telling_no_secrets(st2kv):
         action_parameters.validate(action, runner_type, live, parameters)
     execution["parameters"] = live
-    if st2kv.decrypted:
-        execution["decrypted"] = list(dict.fromkeys([*kept_secrets, *st2kv.decrypted]))
+    if decrypted := [*st2kv.decrypted, *secrets_used(config, live)]:
+        execution["decrypted"] = list(dict.fromkeys([*kept_secrets, *decrypted]))
     if delay:
         _postpone(execution, delay)
     _insert(database, execution)

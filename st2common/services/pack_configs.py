@@ -19,11 +19,15 @@ from st2common.services.casts import cast
 class Lookup(Protocol):
     """The datastore as templates see it."""
 
+    #: The texts that were decrypted so far.
+    decrypted: list[str]
+
     def decrypt(self, ciphertext: str) -> str: ...
 
 
 class PackConfig(Mapping[str, Any]):
-    """Read and rendered when somebody looks at it: most actions never do.
+    """Read and rendered when somebody looks at it: most actions never do. Templates see it as ``config_context``, so it
+    has no names of its own.
 
     Looking raises ValidationError where an item cannot be rendered or decrypted.
     """
@@ -41,12 +45,6 @@ class PackConfig(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def secrets(self) -> list[str]:
-        """The texts of its secret items; none as long as nobody has looked at it."""
-        if "_values" not in self.__dict__:
-            return []
-        return [text for text in secrets_in(self._values, object_schema(self._attributes)) if text]
-
     @cached_property
     def _attributes(self) -> Document:
         return config_schemas.attributes_of(self._pack)
@@ -58,6 +56,21 @@ class PackConfig(Mapping[str, Any]):
             return resolve(stored["values"] if stored else {}, self._attributes, self._st2kv)
         except ValidationError as error:
             raise ValidationError(f'The configuration of pack "{self._pack}" cannot be used: {error}') from error
+
+
+def secrets_of(config: PackConfig) -> list[str]:
+    """The texts of the secret items, and what was decrypted for others; none as long as nobody has looked at it."""
+    if "_values" not in config.__dict__:
+        return []
+    marked = secrets_in(config._values, object_schema(config._attributes))
+    return [text for text in dict.fromkeys([*marked, *config._st2kv.decrypted]) if text]
+
+
+def secrets_used(config: PackConfig, parameters: Mapping[str, Any]) -> list[str]:
+    """Those of the secrets that templates have put into the parameters."""
+    secrets = secrets_of(config)
+    texts = list(_texts(parameters)) if secrets else []
+    return [secret for secret in secrets if any(secret in text for text in texts)]
 
 
 def resolve(values: Mapping[str, Any], attributes: Mapping[str, Document], st2kv: Lookup) -> Document:
@@ -146,3 +159,14 @@ def _item_schema(schema: Mapping[str, Any], index: int) -> Mapping[str, Any]:
     if isinstance(items, list):
         return items[index] if index < len(items) else {}
     return items if isinstance(items, Mapping) else {}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None:
+        yield str(value)

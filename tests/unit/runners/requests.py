@@ -33,6 +33,7 @@ def settings(directory: Path, **changes: Any) -> RunnerSettings:
         "configs": directory / "configs",
         "enable_common_libs": False,
         "python_log_level": "DEBUG",
+        "content_options": {"ST2_SYSTEM__BASE_PATH": str(directory)},
         "platform_path": platform_path(),
     }
     return RunnerSettings(
