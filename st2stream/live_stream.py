@@ -6,6 +6,7 @@ Query: ``events`` (comma list, shell globs), ``action_refs``, ``execution_ids`` 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +36,12 @@ def blueprint(hub: EventHub, heartbeat: float) -> Blueprint:
     @routes.get("/stream")
     def live() -> Response:
         client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
-        return stream(_events(hub, _filter(), heartbeat, client_gone))
+        # Before the answer begins, so that it can still be an error.
+        leaving = contextlib.ExitStack()
+        client = leaving.enter_context(hub.client(_filter()))
+        response = stream(_events(hub, client, heartbeat, client_gone))
+        response.call_on_close(leaving.close)
+        return response
 
     return routes
 
@@ -50,25 +56,24 @@ def _filter() -> Filter:
     )
 
 
-def _events(hub: EventHub, wanted: Filter, heartbeat: float, client_gone: Callable[[], bool]) -> Iterator[bytes]:
+def _events(hub: EventHub, client: Client, heartbeat: float, client_gone: Callable[[], bool]) -> Iterator[bytes]:
+    yield _LINE
+    _tell_end(hub, client)
     check_interval = min(heartbeat, _CHECK_INTERVAL)
-    with hub.client(wanted) as client:
-        yield _LINE
-        _tell_end(hub, client)
-        spoke_at = checked_at = time.monotonic()
-        while True:
-            if events := client.take(check_interval):
-                yield events
-                spoke_at = time.monotonic()
-            elif client.closed or client_gone():
-                return
-            now = time.monotonic()
-            if now - spoke_at >= heartbeat:
-                yield _LINE
-                spoke_at = now
-            if now - checked_at >= check_interval:
-                _tell_end(hub, client)
-                checked_at = time.monotonic()
+    spoke_at = checked_at = time.monotonic()
+    while True:
+        if events := client.take(check_interval):
+            yield events
+            spoke_at = time.monotonic()
+        elif client.closed or client_gone():
+            return
+        now = time.monotonic()
+        if now - spoke_at >= heartbeat:
+            yield _LINE
+            spoke_at = now
+        if now - checked_at >= check_interval:
+            _tell_end(hub, client)
+            checked_at = time.monotonic()
 
 
 def _tell_end(hub: EventHub, client: Client) -> None:
