@@ -25,6 +25,7 @@ from st2actionrunner.retry import until_done
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.slots import Slot
+from st2common.auth import action_tokens
 from st2common.errors import TransportError
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -133,7 +134,9 @@ class RunnerService:
         self._run(run, run.execute)
 
     def _claim(self, execution_id: str) -> Document | None:
+        token = action_tokens.new_token(execution_id) if self._config.auth.enable else None
         about = {
+            **action_tokens.claimed_with(token),
             "liveaction.runner_info": {"hostname": socket.gethostname(), "pid": os.getpid()},
             "stream_output": self._config.actionrunner.stream_output,
         }
@@ -152,7 +155,8 @@ class RunnerService:
                 return found if found and found["status"] in _HELD and found["owner"] == self._slot.owner else None
             return stored
 
-        return until_done(f"Execution {execution_id}", step)
+        claimed = until_done(f"Execution {execution_id}", step)
+        return {**claimed, action_tokens.PLAIN: token} if claimed else None
 
     def _run(self, run: ActiveRun, verb: Callable[[], None]) -> None:
         try:

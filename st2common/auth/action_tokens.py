@@ -14,10 +14,12 @@ import secrets
 from st2common.auth.identity import Identity, Kind
 from st2common.auth.tokens import hashed
 from st2common.models.executions import Executions
-from st2common.models.statuses import COMPLETED, Status
+from st2common.models.statuses import CLAIMABLE, COMPLETED, Status
 
-#: Of the execution's document.
+#: Of the stored execution: the hash.
 FIELD = "action_token"
+#: Of the execution in the memory of the runner that claimed it: the token itself.
+PLAIN = "auth_token"
 
 _SECRET_BYTES = 20
 # An execution's id, then what nobody can guess.
@@ -26,6 +28,11 @@ _TOKEN = re.compile(r"([0-9a-f]{24})[0-9a-f]{40}")
 
 def new_token(execution_id: str) -> str:
     return execution_id + secrets.token_hex(_SECRET_BYTES)
+
+
+def claimed_with(token: str | None) -> dict[str, str]:
+    """What a claim stores so that ``token`` is the action's."""
+    return {FIELD: hashed(token)} if token else {}
 
 
 class ActionTokens:
@@ -39,7 +46,8 @@ class ActionTokens:
             return None
         execution_id = form[1]
         found = self._executions.get(execution_id, {"status": 1, FIELD: 1, "context.user": 1})
-        if found is None or Status(found["status"]) in COMPLETED:
+        # What may be claimed waits for its next attempt: the last one is given up.
+        if found is None or Status(found["status"]) in COMPLETED | CLAIMABLE:
             return None
         if not hmac.compare_digest(found.get(FIELD) or "", hashed(token)):
             return None
