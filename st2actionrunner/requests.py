@@ -11,7 +11,6 @@ from pymongo.database import Database
 
 from st2actionrunner.launch import RunRequest
 from st2common.auth import action_tokens
-from st2common.auth import action_tokens
 from st2common.content.paths import pack_directory
 from st2common.datastore.crypto import KeyFile
 from st2common.datastore.lookup import KeyLookup
@@ -52,8 +51,6 @@ class RequestBuilder:
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None
         # None for a run that an earlier process has started: its action has it already.
         auth_token = document.get(action_tokens.PLAIN)
-        # None for a run that an earlier process has started: its action has it already.
-        auth_token = document.get(action_tokens.PLAIN)
         return RunRequest(
             execution_id=str(document["_id"]),
             attempt=document["attempt"],
@@ -64,7 +61,6 @@ class RequestBuilder:
             directory=directory,
             pack_path=pack_path,
             entry_point=entry_point,
-            auth_token=auth_token,
             auth_token=auth_token,
             api_url=self._api_url.removesuffix("/") + "/v1",
             pack_config=dict(pack_config) if document["runner"]["name"] in _CONFIGURED else {},
