@@ -45,6 +45,8 @@ def test_what_comes_with_the_platform(database: Documents, config: cfg.ConfigOpt
     assert report.errors == []
     assert {"core.local", "core.local_sudo", "core.remote", "core.noop", "core.echo"} <= set(refs("core"))
     assert "examples.lines" in refs("examples")
+    assert {"packs.install", "packs.uninstall", "packs.setup_virtualenv"} <= set(refs("packs"))
+    assert {"linux.rm", "linux.dig", "linux.check_loadavg"} <= set(refs("linux"))
     [core] = packs.find({"ref": "core"})[0]
     assert core["path"] == str(paths.bundled_packs() / "core")
     assert "actions/local.yaml" in core["files"]
@@ -169,7 +171,7 @@ def test_the_command(database: Documents, database_uri: str, config: cfg.ConfigO
     failed = register_command(database, database_uri, tmp_path, "--register-runners", "--register-actions")
     assert failed.returncode == 1, failed.stderr
     assert f"{tmp_path / 'packs/mine/actions/a.yaml'}:2: " in failed.stderr
-    assert "packs: 4\n" in failed.stdout
+    assert "packs: 6\n" in failed.stdout
     assert "core.local" in refs("core")
     tolerant = register_command(database, database_uri, tmp_path, "--register-all", "--register-no-fail-on-failure")
     assert tolerant.returncode == 0
