@@ -34,7 +34,16 @@ class Client:
         self._following: dict[str, list[StreamEvent]] = {}
 
     def put(self, events: Sequence[StreamEvent]) -> None:
-        """What the broker told at once; where it is about an execution the last event carries its document."""
+        """What the broker told at once. The events of one change of an execution end with the one that has its
+        document."""
+        change: list[StreamEvent] = []
+        for event in events:
+            change.append(event)
+            if event.execution_id or event is events[-1]:
+                self._put_change(change)
+                change = []
+
+    def _put_change(self, events: list[StreamEvent]) -> None:
         told = events[-1]
         about_output = bool(told.execution_id) and self.filter.wants_output
         if about_output and told.ends and self._deferred(str(told.execution_id), events):

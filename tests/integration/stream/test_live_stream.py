@@ -43,11 +43,16 @@ def ending(running: Action, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def silence_before(service: StreamProcess) -> None:
-    """What earlier tests have told is out: events are handed out in order."""
-    with service.events(events="st2.announcement__silence") as client:
-        service.notify(ANNOUNCEMENT, "silence", {"v": 1, "payload": {}})
-        client.next()
+def silence(service: StreamProcess) -> Callable[[], None]:
+    """Returns when everything that was told before is out: events are handed out in order."""
+
+    def silence() -> None:
+        with service.events(events="st2.announcement__silence") as client:
+            service.notify(ANNOUNCEMENT, "silence", {"v": 1, "payload": {}})
+            client.next()
+
+    silence()
+    return silence
 
 
 class TestWhatIsTold:
@@ -145,8 +150,9 @@ class TestFilters:
             run_through(action())
             assert client.told(10) == [*STARTED, *PRINTED, *ENDED]
 
-    def test_executions(self, service: StreamProcess, action: Accept) -> None:
+    def test_executions(self, service: StreamProcess, action: Accept, silence: Callable[[], None]) -> None:
         one, other = action(), action()
+        silence()
         with service.events(events="*", execution_ids=one.id) as client:
             child = action(parent=one.id)
             run_through(child)
@@ -181,9 +187,12 @@ class TestOutput:
             parent.end()
             assert client.rest() == [("execution.output__create", "parent\n")]
 
-    def test_the_end_waits_for_it(self, service: StreamProcess, stream_database: Database_) -> None:
+    def test_the_end_waits_for_it(
+        self, service: StreamProcess, stream_database: Database_, silence: Callable[[], None]
+    ) -> None:
         """The bells of the output are lost: it comes later than the events."""
         running = Action(stream_database, service, bell=Nobody())
+        silence()
         with service.events(**ending(running, events="*")) as client:
             run_through(running)
             assert client.rest() == [*STARTED[2:], *PRINTED, ENDED[0], ENDED[1]]
@@ -232,8 +241,9 @@ class TestTheEnd:
             accepted.set_status(Status.CANCELED)
             assert client.rest() == [*STARTED[3::2], ENDED[1], ("execution__update", "canceled")]
 
-    def test_of_a_live_action(self, service: StreamProcess, action: Accept) -> None:
+    def test_of_a_live_action(self, service: StreamProcess, action: Accept, silence: Callable[[], None]) -> None:
         accepted = action()
+        silence()
         wanted = {"end_event": "st2.liveaction__update", "end_execution_id": accepted.liveaction_id, "events": "*"}
         with service.events(**wanted) as client:
             run_through(accepted)
@@ -242,9 +252,12 @@ class TestTheEnd:
             assert client.rest() == [ENDED[0]]
 
     @pytest.mark.parametrize("wanted", [{"events": UPDATE}, {}, {"events": "*"}])
-    def test_just_before_the_connection(self, service: StreamProcess, action: Accept, wanted: dict[str, str]) -> None:
+    def test_just_before_the_connection(
+        self, service: StreamProcess, action: Accept, silence: Callable[[], None], wanted: dict[str, str]
+    ) -> None:
         ended = action()
         run_through(ended)
+        silence()
         with service.events(**ending(ended, **wanted)) as client:
             event = client.next()
             assert brief(event) == ENDED[1]
