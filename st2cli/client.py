@@ -6,11 +6,13 @@ import contextlib
 import http.client
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+from st2cli import token_cache
 from st2cli.errors import ApiError, CommandError, Unreachable
-from st2cli.settings import Settings
+from st2cli.settings import Settings, basic_authorization
 
 # Seconds without any answer. Submitting may wait for a broker that comes back.
 _ANSWER_TIMEOUT = 60.0
@@ -54,7 +56,7 @@ class Client:
     """Requests to the API and the stream service; raises `ApiError`, `Unreachable`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._api = urlsplit(settings.api_url)
         self._connection: http.client.HTTPConnection | None = None
 
@@ -85,22 +87,53 @@ class Client:
     def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         return self._request("DELETE", path, query)[1]
 
+    def log_in(self, user: str, password: str, ttl: int | None = None) -> dict[str, Any]:
+        """A new token ``{user, token, expiry, ...}`` of the authentication service."""
+        base = urlsplit(self.settings.auth_url)
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Authorization": basic_authorization(f"{user}:{password}"),
+        }
+        connection = self._connect(base, timeout=_ANSWER_TIMEOUT)
+        url = f"{base.path}/tokens"
+        try:
+            with _reaching("authentication service", self.settings.auth_url, "--auth-url or ST2_AUTH_URL"):
+                connection.request("POST", url, body=json.dumps({} if ttl is None else {"ttl": ttl}), headers=headers)
+                response = connection.getresponse()
+                payload = response.read()
+        finally:
+            connection.close()
+        _raise_for_status(response, payload, self.settings.auth_url + "/tokens", hint="")
+        token: dict[str, Any] = _parse(payload, self.settings.auth_url)
+        return token
+
+    @cached_property
+    def _identity(self) -> Mapping[str, str]:
+        """The headers that say who we are."""
+        if self.settings.login is None:
+            return self.settings.headers
+        token = self.log_in(*self.settings.login)
+        if self.settings.token_directory:
+            token_cache.write(self.settings.token_directory, token)
+        return {**self.settings.headers, "X-Auth-Token": token["token"]}
+
     def open_stream(
         self, path: str, query: Mapping[str, Any], *, last_event_id: str = "", silence: float
     ) -> EventStream:
         """An event stream of the stream service that counts as broken after ``silence`` seconds without a byte."""
-        base = urlsplit(self._settings.stream_url)
+        base = urlsplit(self.settings.stream_url)
         url = _url(base, path, query)
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache", **self._settings.headers}
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-cache", **self._identity}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         connection = self._connect(base, timeout=silence)
         try:
-            with _reaching("stream service", self._settings.stream_url, "--stream-url or ST2_STREAM_URL"):
+            with _reaching("stream service", self.settings.stream_url, "--stream-url or ST2_STREAM_URL"):
                 connection.request("GET", url, headers=headers)
                 response = connection.getresponse()
                 if response.status != 200:
-                    _raise_for_status(response, response.read(), self._settings.stream_url + url)
+                    _raise_for_status(response, response.read(), self.settings.stream_url + url)
         except BaseException:
             connection.close()
             raise
@@ -115,12 +148,12 @@ class Client:
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> tuple[http.client.HTTPMessage, Any]:
         url = _url(self._api, path, query or {})
-        headers = {"Accept": "application/json", **self._settings.headers}
+        headers = {"Accept": "application/json", **self._identity}
         content = None
         if method in ("POST", "PUT"):
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        with _reaching("API", self._settings.api_url, "--api-url or ST2_API_URL"):
+        with _reaching("API", self.settings.api_url, "--api-url or ST2_API_URL"):
             response = self._send(method, url, content, headers)
             payload = response.read()
         full_url = f"{self._api.scheme}://{self._api.netloc}{url}"
@@ -147,7 +180,7 @@ class Client:
         if base.scheme == "https":
             import ssl
 
-            context = ssl.create_default_context(cafile=self._settings.cacert)
+            context = ssl.create_default_context(cafile=self.settings.cacert)
             return http.client.HTTPSConnection(base.hostname or "", base.port, timeout=timeout, context=context)
         if base.scheme != "http" or not base.hostname:
             raise CommandError(f"{base.geturl()!r} is no http or https address.")
@@ -177,7 +210,10 @@ def _reaching(service: str, url: str, how_to_change: str) -> Iterator[None]:
         ) from error
 
 
-def _raise_for_status(response: http.client.HTTPResponse, payload: bytes, url: str) -> None:
+_WHO = " (`st2 login <user>` first, or set ST2_AUTH_TOKEN or ST2_API_KEY)"
+
+
+def _raise_for_status(response: http.client.HTTPResponse, payload: bytes, url: str, hint: str = _WHO) -> None:
     if response.status < 400:
         return
     try:
@@ -185,7 +221,7 @@ def _raise_for_status(response: http.client.HTTPResponse, payload: bytes, url: s
     except (ValueError, KeyError, TypeError):
         faultstring = payload[:500].decode("utf-8", "replace").strip() or "the answer has no text"
     if response.status == 401:
-        faultstring += " (set ST2_AUTH_TOKEN or ST2_API_KEY)"
+        faultstring += hint
     raise ApiError(response.status, http.client.responses.get(response.status, response.reason), faultstring, url)
 
 

@@ -20,14 +20,14 @@ def read(path: str, *, convert: bool) -> list[dict[str, Any]]:
 
     ``convert``: values that are no strings become JSON.
     """
-    content = _parsed(path)
+    content = parsed(path)
     items = content if isinstance(content, list) else [content]
     now = datetime.now(UTC)
     read_items = [_item(item, position, convert, now) for position, item in enumerate(items, 1)]
     return [item for item in read_items if item is not None]
 
 
-def _parsed(path: str) -> Any:
+def parsed(path: str) -> Any:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

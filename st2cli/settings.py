@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from st2cli.errors import CommandError
+from st2cli import config_file, token_cache
 
 _DEFAULT_BASE_URL = "http://127.0.0.1"
+_AUTH_PORT = 9100
 _API_PORT = 9101
 _STREAM_PORT = 9102
 
@@ -20,18 +20,27 @@ class Settings:
 
     api_url: str
     stream_url: str
+    auth_url: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: User and password of the file, to log in with because nothing else says who we are.
+    login: tuple[str, str] | None = None
+    #: The user of the file.
+    username: str | None = None
     #: A bundle of certificates to trust for https; None: the system's.
     cacert: str | None = None
+    #: Where a login is remembered.
+    config_path: Path = Path()
+    #: Where tokens are kept; None: nowhere.
+    token_directory: Path | None = None
 
 
 def load(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path) -> Settings:
     """The settings in force.
 
-    ``flags`` may hold base_url, api_url, stream_url, api_version, token, api_key, cacert, config_file; absent and None
-    are the same.
+    ``flags`` may hold base_url, api_url, stream_url, auth_url, api_version, token, api_key, cacert, config_file; absent
+    and None are the same.
     """
-    file = _read_file(flags, environ, home)
+    file = config_file.read(flags, environ, home)
 
     def setting(name: str, section: str, option: str) -> str | None:
         return flags.get(name) or environ.get(f"ST2_{name.upper()}") or file.get(section, {}).get(option) or None
@@ -40,71 +49,56 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path
     version = setting("api_version", "general", "api_version") or "v1"
     api_url = setting("api_url", "api", "url") or f"{base}:{_API_PORT}/{version}"
     stream_url = setting("stream_url", "stream", "url") or f"{base}:{_STREAM_PORT}/{version}"
+    auth_url = setting("auth_url", "auth", "url") or f"{base}:{_AUTH_PORT}"
+    credentials = file.get("credentials", {})
+    keeps_tokens = file.get("cli", {}).get("cache_token", "true").lower() not in {"false", "no", "off", "0"}
+    tokens = home / ".st2" if keeps_tokens else None
+    headers, login = _identity(flags, environ, credentials, tokens)
     return Settings(
         api_url=api_url.rstrip("/"),
         stream_url=stream_url.rstrip("/"),
-        headers=_credentials(flags, environ, file.get("credentials", {}), home),
+        auth_url=auth_url.rstrip("/"),
+        headers=headers,
+        login=login,
+        username=credentials.get("username") or None,
         cacert=setting("cacert", "general", "cacert"),
+        config_path=config_file.path_of(flags, environ, home),
+        token_directory=tokens,
     )
 
 
-def _read_file(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path) -> dict[str, dict[str, str]]:
-    named = flags.get("config_file") or environ.get("ST2_CONFIG_FILE")
-    path = Path(named) if named else home / ".st2" / "config"
-    if environ.get("ST2_CLI_SKIP_CONFIG", "").lower() in {"1", "true", "yes"}:
-        return {}
-    if not path.is_file():
-        if named:
-            raise CommandError(f"The configuration file {path} does not exist.")
-        return {}
-    import configparser
-
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        raise CommandError(f"The configuration file {path} cannot be read: {error}") from error
-    return {name: dict(parser[name]) for name in parser.sections()}
-
-
-def _credentials(
-    flags: Mapping[str, str | None], environ: Mapping[str, str], file: Mapping[str, str], home: Path
-) -> dict[str, str]:
+def _identity(
+    flags: Mapping[str, str | None], environ: Mapping[str, str], file: Mapping[str, str], tokens: Path | None
+) -> tuple[dict[str, str], tuple[str, str] | None]:
+    """The headers that say who we are, and the login that does so where they do not."""
     headers = {}
     if basic := file.get("basic_auth"):
-        import base64
-
-        headers["Authorization"] = "Basic " + base64.b64encode(basic.encode()).decode("ascii")
+        headers["Authorization"] = basic_authorization(basic)
+    user, password = file.get("username"), file.get("password")
     # What is named nearest to the command wins as a whole: a token of the environment is not sent along with a
     # key given on the command line.
     for token, key in (
         (flags.get("token"), flags.get("api_key")),
         (environ.get("ST2_AUTH_TOKEN"), environ.get("ST2_API_KEY")),
-        (_cached_token(file.get("username"), home), file.get("api_key")),
+        (None, file.get("api_key")),
+        (token_cache.read(tokens, user) if tokens else None, None),
     ):
         if token or key:
-            return headers | _identity(token, key)
-    return headers
+            return headers | _headers(token, key), None
+    return headers, (user, password) if user and password else None
 
 
-def _identity(token: str | None, key: str | None) -> dict[str, str]:
+def basic_authorization(user_and_password: str) -> str:
+    """The value of the header ``Authorization`` for ``user:password``."""
+    import base64
+
+    return "Basic " + base64.b64encode(user_and_password.encode()).decode("ascii")
+
+
+def _headers(token: str | None, key: str | None) -> dict[str, str]:
     headers = {}
     if token:
         headers["X-Auth-Token"] = token
     if key:
         headers["St2-Api-Key"] = key
     return headers
-
-
-def _cached_token(username: str | None, home: Path) -> str | None:
-    """The token that an earlier login of this user left behind, if it is still good."""
-    path = home / ".st2" / f"token-{username}"
-    if not username or not path.is_file():
-        return None
-    import json
-
-    try:
-        cached = json.loads(path.read_text(encoding="utf-8"))
-        return str(cached["token"]) if cached["expire_timestamp"] > time.time() else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(f"The cached token {path} cannot be read ({error}); remove it and log in again.") from error

@@ -20,17 +20,24 @@ if TYPE_CHECKING:
 #: First words: what they are about.
 _GROUPS = {
     "action": "what can be run",
+    "apikey": "keys by which programs say who they are",
     "execution": "what has been run: watch, look at, cancel, run again",
     "key": "the datastore: keys and their values",
     "pack": "where the actions come from",
     "runner": "the ways in which actions are run",
 }
 #: First words that are commands by themselves: (group, verb).
-_SHORTCUTS = {"run": ("action", "execute")}
+_SHORTCUTS = {
+    "run": ("action", "execute"),
+    "auth": ("account", "auth"),
+    "login": ("account", "login"),
+    "whoami": ("account", "whoami"),
+}
 
 _INTRODUCTION = """\
 commands:
   run <action> ...   run an action and show its result
+  login <user>       log in, and stay logged in; auth <user> shows a token, whoami who you are
 {groups}
 
 examples:
@@ -40,13 +47,14 @@ examples:
   st2 action list                           what can be run
 
 `st2 <command> --help` tells more about each.
-Environment: ST2_BASE_URL, ST2_API_URL, ST2_STREAM_URL, ST2_AUTH_TOKEN, ST2_API_KEY; file: ~/.st2/config
+Environment: ST2_BASE_URL, ST2_API_URL, ST2_STREAM_URL, ST2_AUTH_URL, ST2_AUTH_TOKEN, ST2_API_KEY; file: ~/.st2/config
 """
 
 _CONNECTION_FLAGS = (
     ("--url", "base_url", "base address of all services (default: http://127.0.0.1)"),
     ("--api-url", "api_url", "address of the API (default: <url>:9101/v1)"),
     ("--stream-url", "stream_url", "address of the stream service (default: <url>:9102/v1)"),
+    ("--auth-url", "auth_url", "address of the authentication service (default: <url>:9100)"),
     ("--api-version", "api_version", argparse.SUPPRESS),
     ("--cacert", "cacert", "certificates to trust for https"),
     ("--config-file", "config_file", "instead of ~/.st2/config"),
