@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from st2cli.command import Command, Session
-from st2cli.commands import running
+from st2cli.commands import action_changes, running
 from st2cli.errors import CommandError, UsageError
 from st2cli.output import Printer
 
@@ -106,6 +106,7 @@ def _explain(printer: Printer, action: Mapping[str, Any], schemas: running.Schem
 VERBS = {
     "list": Command("the actions that can be run", _configure_list, _list),
     "get": Command("one action with its parameters", _configure_get, _get),
+    **action_changes.VERBS,
     "execute": Command(
         "run an action (same as `st2 run`)",
         _configure_execute,
@@ -119,7 +120,7 @@ VERBS = {
         examples=(
             "  st2 run core.local cmd='echo hello'\n"
             "  st2 run core.local timeout=5 -- ls -l /tmp\n"
-            "  st2 run --tail examples.count lines=10\n"
+            "  st2 run --tail examples.lines count=10\n"
             "  st2 run -a core.local cmd='sleep 60'       do not wait\n"
             "  st2 run -k stdout core.local date          only what it printed\n"
             "  st2 run core.local --help                  the action's parameters"

@@ -272,7 +272,8 @@ def _cast(name: str, value: Any, schema: ParameterSchema) -> Any:
     try:
         return cast(value, known["type"])
     except (ValueError, TypeError, OverflowError) as error:
-        reason = f'The value of parameter "{name}" is no {known["type"]}' if known.get("secret") else str(error)
+        hidden = f'The value of parameter "{name}" is no {known["type"]}'
+        reason = hidden if known.get("secret") else f'{error} (parameter "{name}")'
         raise ValidationError(reason) from None
 
 
@@ -281,4 +282,4 @@ def _message(error: SchemaError, schema: ParameterSchema) -> str:
     name = str(error.absolute_path[0]) if error.absolute_path else ""
     if '"secret": true' in json.dumps(schema.parameters.get(name)):
         return f'{MASK} is not a valid value of parameter "{name}" ({error.validator})'
-    return error.message
+    return f'{error.message} (parameter "{name}")' if name else error.message

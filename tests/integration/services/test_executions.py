@@ -113,7 +113,11 @@ def test_the_caller_does_not_say_who_it_is(request_local: Request) -> None:
         ("", {}, 'Action "" cannot be found.'),
         ("core.local", {}, "'cmd' is a required property"),
         ("core.local", {"cmd": "true", "zzz": 1}, "Additional properties are not allowed ('zzz' was unexpected)"),
-        ("core.local", {"cmd": "true", "timeout": "abc"}, "invalid literal for int() with base 10: 'abc'"),
+        (
+            "core.local",
+            {"cmd": "true", "timeout": "abc"},
+            "invalid literal for int() with base 10: 'abc' (parameter \"timeout\")",
+        ),
         ("core.local", {"cmd": "true", "sudo": True}, "Override of immutable parameter(s) ['sudo'] is unsupported."),
     ],
 )

@@ -54,9 +54,9 @@ def test_what_is_stored(given_parameters: dict[str, Any], live: dict[str, Any]) 
         ({}, "'cmd' is a required property"),
         ({"cmd": None}, "'cmd' is a required property"),
         ({"cmd": "true", "zzz": 1}, "Additional properties are not allowed ('zzz' was unexpected)"),
-        ({"cmd": "true", "timeout": "abc"}, "invalid literal for int() with base 10: 'abc'"),
-        ({"cmd": 1}, 'Value "1" must either be a string or None. Got "int".'),
-        ({"cmd": "true", "env": ["a"]}, "['a'] is not of type 'object'"),
+        ({"cmd": "true", "timeout": "abc"}, "invalid literal for int() with base 10: 'abc' (parameter \"timeout\")"),
+        ({"cmd": 1}, 'Value "1" must either be a string or None. Got "int". (parameter "cmd")'),
+        ({"cmd": "true", "env": ["a"]}, "['a'] is not of type 'object' (parameter \"env\")"),
         ({"cmd": "true", "sudo": True}, "Override of immutable parameter(s) ['sudo'] is unsupported."),
     ],
 )
