@@ -84,8 +84,8 @@ class Client:
     def put(self, path: str, body: Any) -> Any:
         return self._request("PUT", path, None, body)[1]
 
-    def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        return self._request("DELETE", path, query)[1]
+    def delete(self, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        return self._request("DELETE", path, query, body)[1]
 
     def log_in(self, user: str, password: str, ttl: int | None = None) -> dict[str, Any]:
         """A new token ``{user, token, expiry, ...}`` of the authentication service."""
@@ -150,7 +150,7 @@ class Client:
         url = _url(self._api, path, query or {})
         headers = {"Accept": "application/json", **self._identity}
         content = None
-        if method in ("POST", "PUT"):
+        if method in ("POST", "PUT") or body is not None:
             content = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         with _reaching("API", self.settings.api_url, "--api-url or ST2_API_URL"):
