@@ -8,6 +8,7 @@ between, its own lease runs out and the next look finishes the work.
 from __future__ import annotations
 
 import logging
+import time
 
 from st2common.clock import now_us
 from st2common.errors import Fenced
@@ -28,15 +29,28 @@ LEASE = 60.0
 
 BATCH = 100
 
+# Seconds for which leases may have run out without anybody's fault: after an outage of the database, or a stop of the
+# whole platform, runners get this long to renew them. A collector that has not looked for GAP seconds assumes one.
+PATIENCE = 15.0
+GAP = 10.0
+
 
 class Rescuer:
     name = "rescuer"
     interval = 2.0
     rest = 0.0
+    patience = PATIENCE
 
     def __init__(
-        self, executions: Executions, log: OutputLog, transport: Transport, events: ExecutionEvents, owner: str
+        self,
+        executions: Executions,
+        log: OutputLog,
+        transport: Transport,
+        events: ExecutionEvents,
+        owner: str,
     ) -> None:
+        self._looked_at = float("-inf")
+        self._patient_until = float("-inf")
         self._executions = executions
         self._log = log
         self._transport = transport
@@ -45,9 +59,19 @@ class Rescuer:
 
     def run(self) -> bool:
         expired = self._executions.expired(now_us(), BATCH)
+        if self._must_wait():
+            return False
         for execution in expired:
             self._rescue(execution)
         return len(expired) == BATCH
+
+    def _must_wait(self) -> bool:
+        """Whether runners may still be coming back. Called when the database has just answered."""
+        now = time.monotonic()
+        if now - self._looked_at > GAP:
+            self._patient_until = now + self.patience
+        self._looked_at = now
+        return now < self._patient_until
 
     def _rescue(self, expired: Document) -> None:
         seized = self._executions.seize(expired, self._owner, now_us() + int(LEASE * 1_000_000))

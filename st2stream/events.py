@@ -23,12 +23,16 @@ LOG = logging.getLogger(__name__)
 
 LIVEACTION = "st2.liveaction"
 
+_EXCHANGES = (EXECUTION, ANNOUNCEMENT, ACTIONALIAS)
+
 
 def stream_events(message: Message) -> list[StreamEvent]:
     """The events that a message of the broker stands for: an execution's change is told as two."""
     body, key = message.body, message.routing_key
     if message.exchange == EXECUTION:
-        return execution_events(key, body["execution"])
+        execution = body["execution"]
+        told = [*({**execution, "status": status} for status in body.get("earlier", ())), execution]
+        return [event for each in told for event in execution_events(key, each)]
     if message.exchange == ANNOUNCEMENT:
         data = {"payload": body["payload"], "trace_context": body.get("trace_context")}
         return [StreamEvent(f"{ANNOUNCEMENT}__{key}", data)]
@@ -60,23 +64,31 @@ class EventHub:
         self._web_base_url = web_base_url
         self._clients: set[Client] = set()
         self._lock = threading.Lock()
+        #: Held while bindings come or go: there are some only while there are clients.
+        self._binding = threading.Lock()
         self._subscription = transport.subscribe(self._on_message, self._on_missed)
-        for exchange in (EXECUTION, ANNOUNCEMENT, ACTIONALIAS):
-            self._subscription.bind(exchange, "#")
 
     @contextlib.contextmanager
     def client(self, wanted: Filter) -> Iterator[Client]:
         """A client that gets what happens from now on."""
         client = Client(wanted, self._feeds, self._family(wanted))
-        with self._lock:
-            self._clients.add(client)
+        with self._binding:
+            with self._lock:
+                self._clients.add(client)
+            if len(self._clients) == 1:
+                for exchange in _EXCHANGES:
+                    self._subscription.bind(exchange, "#")
         try:
             if wanted.wants_output:
                 self._join_running([client], client.only, from_start=False)
             yield client
         finally:
-            with self._lock:
-                self._clients.discard(client)
+            with self._binding:
+                with self._lock:
+                    self._clients.discard(client)
+                if not self._clients:
+                    for exchange in _EXCHANGES:
+                        self._subscription.unbind(exchange, "#")
             client.close()
 
     def tell_end(self, client: Client) -> None:

@@ -12,8 +12,11 @@ from st2common.transport.topology import EXECUTION
 
 
 class ExecutionEvents:
-    """Publishes on the exchange ``st2.execution``: body ``{"v", "execution": <the API's document, secrets masked>}``.
+    """Publishes on the exchange ``st2.execution``::
 
+        {"v": 1, "execution": <the API's document, secrets masked>, "earlier": [<status>, ...]}
+
+    ``earlier`` are statuses that it passed on the way, each to be told as a change of its own before this one.
     The stream service derives the ``st2.liveaction__*`` events from the same messages.
     """
 
@@ -29,11 +32,9 @@ class ExecutionEvents:
 
     def claimed(self, stored: Mapping[str, Any]) -> None:
         """A claim is told as "scheduled" first, then as "running"."""
-        self._publish("update", stored, Status.SCHEDULED, Status.RUNNING)
+        self._publish("update", stored, Status.SCHEDULED)
 
-    def _publish(self, key: str, stored: Mapping[str, Any], *instead: Status) -> None:
-        """One event, or one for each status that is told ``instead`` of the stored one."""
+    def _publish(self, key: str, stored: Mapping[str, Any], *earlier: Status) -> None:
         execution = to_api(stored, web_base_url=self._web_base_url)
-        for status in instead or (stored["status"],):
-            told = {**execution, "status": str(status)}
-            self._transport.notify(EXECUTION, key, {"v": SCHEMA_VERSION, "execution": told})
+        body = {"v": SCHEMA_VERSION, "execution": execution, "earlier": [str(status) for status in earlier]}
+        self._transport.notify(EXECUTION, key, body)

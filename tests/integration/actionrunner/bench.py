@@ -132,9 +132,10 @@ class Bench:
     def statuses(self, execution_id: str) -> list[str]:
         """The statuses of an execution in the order in which they were told."""
         return [
-            message.body["execution"]["status"]
+            status
             for message in self.events
             if message.exchange == EXECUTION and message.body["execution"]["id"] == execution_id
+            for status in (*message.body["earlier"], message.body["execution"]["status"])
         ]
 
     def run_directories(self) -> list[str]:

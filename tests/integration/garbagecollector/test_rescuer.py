@@ -25,7 +25,10 @@ Store = Callable[..., str]
 
 
 @pytest.fixture
-def rescuer(executions: Executions, log: MongoOutputLog, transport: MemoryTransport) -> Rescuer:
+def rescuer(
+    executions: Executions, log: MongoOutputLog, transport: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> Rescuer:
+    monkeypatch.setattr(Rescuer, "patience", 0.0)
     return Rescuer(executions, log, transport, ExecutionEvents(transport), "collector-1")
 
 
@@ -152,3 +155,12 @@ def test_a_rescue_that_was_interrupted_is_finished_by_the_next_one(
     rescuer.run()
     assert found(executions, execution_id)["status"] == "abandoned"
     assert log.end(execution_id) is not None
+
+
+def test_after_an_outage_runners_get_time_to_renew(
+    executions: Executions, log: MongoOutputLog, transport: MemoryTransport, stored: Store
+) -> None:
+    """A whole platform that was stopped comes back: its leases have run out without anybody's fault."""
+    execution_id = lost(stored)
+    Rescuer(executions, log, transport, ExecutionEvents(transport), "collector-1").run()
+    assert executions.status(execution_id) == Status.RUNNING

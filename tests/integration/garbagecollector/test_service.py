@@ -16,6 +16,7 @@ from st2common.models.leases import Lease
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.memory import MemoryTransport
 from st2garbagecollector import service
+from st2garbagecollector.rescuer import Rescuer
 from st2garbagecollector.service import GarbageCollectorService
 from tests.conditions import eventually
 from tests.integration.garbagecollector.conftest import DAY, SECOND
@@ -62,6 +63,7 @@ def test_the_service_does_its_jobs_and_leaves_the_lease(
     stored: Callable[..., str],
 ) -> None:
     monkeypatch.setattr(service, "TICK", 0.01)
+    monkeypatch.setattr(Rescuer, "patience", 0.0)
     forgotten = stored("requested", age=60 * SECOND)
     abandoned = stored("running", age=60 * SECOND, attempt=1, owner="r", lease_until=now_us() - SECOND)
     old = stored("failed", age=3 * DAY, end_timestamp=now_us() - 3 * DAY + SECOND)

@@ -95,7 +95,7 @@ def test_an_accepted_execution(executions: Executions, bus: Bus, request_local: 
     assert ObjectId.is_valid(shown["liveaction"]["id"])
     assert shown["liveaction"]["id"] != identity
     assert bus.queued == [identity]
-    assert bus.told == [(EXECUTION, "create", {"v": 1, "execution": shown})]
+    assert bus.told == [(EXECUTION, "create", {"v": 1, "execution": shown, "earlier": []})]
 
 
 def test_the_caller_does_not_say_who_it_is(request_local: Request) -> None:
