@@ -6,11 +6,16 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+
+from oslo_config import cfg
 
 from st2common import config as configuration
 from st2common.config.clients import connect_database
-from st2common.content import registrar
+from st2common.content import pack_environment, paths, registrar
+from st2common.content.pack_source import InstallError
+from st2common.content.registrar import Report
 from st2common.errors import ConfigError
 from st2common.models import connection
 
@@ -18,7 +23,6 @@ LOG = logging.getLogger(__name__)
 
 # Every word that installations use; see registrar.KINDS for those that there is something to register of.
 _KINDS = ("actions", "aliases", "configs", "policies", "rules", "runners", "sensors", "triggers")
-_ACCEPTED = ("--register-setup-virtualenvs", "--register-recreate-virtualenvs", "--experimental")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -41,17 +45,34 @@ def main(args: Sequence[str] | None = None) -> int:
     return 1 if report.errors and options.fail else 0
 
 
-def _register(options: argparse.Namespace) -> registrar.Report:
+def _register(options: argparse.Namespace) -> Report:
     config = configuration.load(_config_arguments(options), prog="st2-register-content")
     kinds = _kinds(options)
     for kind in kinds:
         if kind not in registrar.KINDS:
             LOG.warning("There are no %s in this version: none registered", kind)
+    directories = [options.register_pack] if options.register_pack else list(paths.packs(config).values())
     connect_database(config)
     try:
-        return registrar.register(config, kinds, [options.register_pack] if options.register_pack else None)
+        report = registrar.register(config, kinds, directories)
     finally:
         connection.disconnect()
+    if options.environments or options.register_recreate_virtualenvs:
+        _make_environments(config, directories, report, anew=options.register_recreate_virtualenvs)
+    return report
+
+
+def _make_environments(config: cfg.ConfigOpts, directories: Sequence[Path], report: Report, *, anew: bool) -> None:
+    for directory in directories:
+        pack = directory.name
+        if pack in paths.SYSTEM_PACKS or (pack_environment.location(config, pack).exists() and not anew):
+            continue
+        try:
+            pack_environment.build(config, pack, directory, partial(print, flush=True))
+            report.add("virtualenvs", 1)
+        except InstallError as error:
+            LOG.error("%s: %s", directory, error)
+            report.errors.append(f"{directory}: {error}")
 
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:
@@ -65,8 +86,14 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--register-fail-on-failure", dest="fail", action="store_true", default=True)
     parser.add_argument("--register-no-fail-on-failure", dest="fail", action="store_false")
     parser.add_argument("--verbose", "-v", action="store_true")
-    for flag in _ACCEPTED:
-        parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--register-setup-virtualenvs",
+        dest="environments",
+        action="store_true",
+        help="make the virtual environments of packs that have none",
+    )
+    parser.add_argument("--register-recreate-virtualenvs", action="store_true", help="make those of all packs anew")
+    parser.add_argument("--experimental", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(args)
 
 

@@ -73,6 +73,20 @@ def test_the_wrapper_understands_the_request(tmp_path: Path) -> None:
     )
 
 
+def test_an_action_that_stands_in_for_a_workflow_has_its_output(tmp_path: Path) -> None:
+    tagged = {"ref": "core.act", "pack": "core", "parameters": {}, "tags": [{"name": "result", "value": "output"}]}
+    run, runner = action(tmp_path, action=tagged), PythonScript(settings(tmp_path))
+    done = carried_out(runner.prepare(run))
+    _, result = runner.conclude(run, outcome(done.exit, result=(tmp_path / "result").read_bytes()))
+    assert result["output"] == result["result"] == {"secret": "open sesame"}
+
+
+def test_only_actions_about_packs_know_where_content_lies(tmp_path: Path) -> None:
+    runner = PythonScript(settings(tmp_path))
+    assert runner.prepare(action(tmp_path, "packs")).env["ST2_SYSTEM__BASE_PATH"] == str(tmp_path)
+    assert "ST2_SYSTEM__BASE_PATH" not in runner.prepare(action(tmp_path)).env
+
+
 def test_a_pack_with_a_virtual_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/of/the/runner")
     made = virtualenv(tmp_path, "demo")
