@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from st2actionrunner.keeper_client import KeeperAway, KeeperClient, KeeperError
-from st2actionrunner.launch import Exit, Launch, Outcome, Runner, RunnerError, RunRequest
+from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runner, RunnerError, RunRequest, Settled
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
 from st2actionrunner.requests import RequestBuilder
@@ -152,20 +153,28 @@ class ActiveRun:
             self._writer = self._writer_from(position)
             if not self._document["runner"].get("enabled", True):
                 raise RunnerError(f'The runner type "{self._document["runner"]["name"]}" is disabled.')
-            self._spawn(runner.prepare(request))
+            go_on = self._begin(request, runner, self._writer)
         finally:
             # The child is on its way while we tell.
             self._workshop.events.claimed(self._document)
-        self._follow(request, runner, self._writer)
+        go_on()
+
+    def _begin(self, request: RunRequest, runner: Runner | ChildlessRunner, writer: Writer) -> Callable[[], None]:
+        """Do what there is to do at once; the rest of it is to be called."""
+        if isinstance(runner, ChildlessRunner):
+            return partial(self._settle, runner.settle(request))
+        self._spawn(runner.prepare(request))
+        return partial(self._follow, request, runner, writer)
 
     def _go_on(self) -> None:
         position = self._position()
         self._until_done(lambda: self._copy.take_stored(self._workshop.log, self.execution_id))
         request, runner = self._prepare()
+        assert not isinstance(runner, ChildlessRunner)  # noqa: S101 - it has had a child
         self._writer = self._writer_from(position)
         self._follow(request, runner, self._writer)
 
-    def _prepare(self) -> tuple[RunRequest, Runner]:
+    def _prepare(self) -> tuple[RunRequest, Runner | ChildlessRunner]:
         """Before the writer is made: from then on the secrets of the pack's configuration are masked too."""
         runner = self._workshop.runners.get(self._document["runner"]["name"])
         request = self._until_done(lambda: self._workshop.requests.build(self._document, self._directory))
@@ -209,6 +218,19 @@ class ActiveRun:
         if ended is _KEEPER_LOST:
             status = Status.ABANDONED
         self._conclude(status, result, ended.exit_code)
+
+    def _settle(self, settled: Settled) -> None:
+        """The end of an action without a child, or of our part in it."""
+        status, result, size = storable(settled.status, settled.result, self._document)
+        if status is Status.PENDING and not self._canceled:
+            # The log has no end yet: that is for whoever ends the execution.
+            fields = {"result": result, "result_size": size, "pending_until": settled.pending_until}
+            if stored := self._end(status, fields):
+                self._workshop.events.updated(stored)
+                return
+            # Somebody has just asked for its end.
+            self._canceled = True
+        self._conclude(status, result, None)
 
     def _pump(self, writer: Writer) -> Exit | None:
         """Move the output into the log; how the child ended, or None when we leave it to the keeper."""
@@ -274,8 +296,8 @@ class ActiveRun:
         executions = self._workshop.executions
 
         def step() -> Mapping[str, Any] | None:
-            if status is Status.CANCELED:
-                stored = executions.change(self.execution_id, status, attempt=self.attempt)
+            if status in (Status.CANCELED, Status.PENDING):
+                stored = executions.change(self.execution_id, status, attempt=self.attempt, fields=fields)
             else:
                 stored = executions.end(self._document, status, fields)
             if stored is None and (found := executions.get(self.execution_id)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from st2common.models.statuses import Status
 
@@ -105,6 +105,29 @@ class Runner(Protocol):
 
     def conclude(self, run: RunRequest, outcome: Outcome) -> tuple[Status, dict[str, Any]]:
         """Status and result of the ended child."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What came of an action that needs no child."""
+
+    #: "pending" where it is not over: then somebody else ends the execution.
+    status: Status
+    result: dict[str, Any]
+    #: Microseconds since the epoch, of a pending one: from when on nobody waits for it any more. None: for ever.
+    pending_until: int | None = None
+
+
+@runtime_checkable
+class ChildlessRunner(Protocol):
+    """A runner type whose actions are done by the action runner itself, in a moment."""
+
+    def settle(self, run: RunRequest) -> Settled:
+        """Do it. After a restart of the action runner it may be done a second time.
+
+        Raises:
+            RunnerError: it cannot be done; the message becomes the execution's error.
+        """
 
 
 class RunnerError(Exception):

@@ -70,7 +70,7 @@ class RunnerService:
             log=self._log,
             doorbell=Doorbell(self._transport),
             keeper=self._keeper,
-            runners=Runners(RunnerSettings.from_config(config)),
+            runners=Runners(RunnerSettings.from_config(config), self._transport),
             requests=RequestBuilder(config, self._executions.collection.database),
             flush_interval=config.actionrunner.output_flush_interval,
         )

@@ -14,6 +14,7 @@ from st2api import (
     execution_filters,
     execution_output,
     executions,
+    inquiries,
     keys,
     pack_install,
     pack_views,
@@ -63,6 +64,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         packs.routes,
         pack_install.routes,
         pack_views.routes,
+        inquiries.routes,
         keys.routes,
         api_keys.routes,
     ):

@@ -19,6 +19,7 @@ from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
+from st2garbagecollector.inquiries import InquiryTimeout
 from st2garbagecollector.job import Job
 from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
 from st2garbagecollector.releaser import Releaser
@@ -98,6 +99,8 @@ def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Trans
         Releaser(database, transport),
         Rescuer(executions, log, transport, events, owner),
     ]
+    if config.garbagecollector.purge_inquiries:
+        jobs.append(InquiryTimeout(database, transport, config.webui.webui_base_url))
     output_days = days(config, "action_executions_output_ttl")
     execution_days = days(config, "action_executions_ttl")
     if output_days:

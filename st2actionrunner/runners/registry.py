@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from st2actionrunner.launch import Runner, RunnerError
+from st2actionrunner.launch import ChildlessRunner, Runner, RunnerError
+from st2actionrunner.runners.announcement import Announcement
+from st2actionrunner.runners.http_request import HttpRequest
+from st2actionrunner.runners.inquirer import Inquirer
 from st2actionrunner.runners.local_shell import LocalCommand, LocalScript
 from st2actionrunner.runners.noop import Noop
 from st2actionrunner.runners.python_script import PythonScript
 from st2actionrunner.runners.remote_shell import RemoteCommand, RemoteScript
 from st2actionrunner.runners.settings import RunnerSettings
+from st2common.transport.port import Transport
 
 
 class Runners:
     """The runners of this platform, by the name of their type."""
 
-    def __init__(self, settings: RunnerSettings) -> None:
-        self._runners: dict[str, Runner] = {
+    def __init__(self, settings: RunnerSettings, transport: Transport) -> None:
+        self._runners: dict[str, Runner | ChildlessRunner] = {
+            "announcement": Announcement(transport),
+            "http-request": HttpRequest(settings),
+            "inquirer": Inquirer(),
             "local-shell-cmd": LocalCommand(settings),
             "local-shell-script": LocalScript(settings),
             "noop": Noop(),
@@ -23,7 +30,7 @@ class Runners:
             "remote-shell-script": RemoteScript(settings),
         }
 
-    def get(self, runner_type: str) -> Runner:
+    def get(self, runner_type: str) -> Runner | ChildlessRunner:
         """The runner of ``runner_type``.
 
         Raises:

@@ -7,20 +7,17 @@ remote commands first.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import signal
 import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import paramiko
 
+from st2actionrunner.runners import result_file
 from st2actionrunner.ssh.connection import Connector
 from st2actionrunner.ssh.host import Result, failure, run_on
 from st2actionrunner.ssh.job import Job
@@ -47,9 +44,9 @@ def main() -> int:
         connector = Connector(job)
     except (UnusableKey, OSError, paramiko.SSHException) as error:
         print(error, file=sys.stderr, flush=True)
-        _write(job, {"error": str(error)})
+        result_file.write(job.result_path, {"error": str(error)})
         return 1
-    _write(job, {"hosts": _run_on_all(job, connector, stop)})
+    result_file.write(job.result_path, {"hosts": _run_on_all(job, connector, stop)})
     return _TERMINATED if stop.is_set() else 0
 
 
@@ -68,14 +65,6 @@ def _run_on_all(job: Job, connector: Connector, stop: threading.Event) -> dict[s
 
     with ThreadPoolExecutor(max_workers=job.parallel) as pool:
         return dict(zip(job.hosts, pool.map(run, job.hosts), strict=True))
-
-
-def _write(job: Job, result: dict[str, Any]) -> None:
-    path = Path(job.result_path)
-    temporary = path.with_name(path.name + ".new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        json.dump(result, file)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

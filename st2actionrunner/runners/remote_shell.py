@@ -5,7 +5,6 @@ The work is done by :mod:`st2actionrunner.runners.remote_program`, a child under
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -15,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
+from st2actionrunner.runners import result_file
 from st2actionrunner.runners.entry_point import entry_point, release
 from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
 from st2actionrunner.runners.local_shell import arguments_of
@@ -160,7 +160,7 @@ def _limit(job: Job) -> float | None:
 
 
 def _conclude(run: RunRequest, outcome: Outcome, settings: RunnerSettings) -> tuple[Status, dict[str, Any]]:
-    written = _written(outcome.result)
+    written = result_file.read(outcome.result)
     hosts: dict[str, dict[str, Any]] = written.get("hosts") or {}
     if not hosts:
         ended = outcome.exit
@@ -178,9 +178,3 @@ def _status(hosts: list[dict[str, Any]], allow_partial_failure: bool) -> Status:
     if all(succeeded) or (allow_partial_failure and any(succeeded)):
         return Status.SUCCEEDED
     return Status.TIMEOUT if all(host.get("timeout") for host in hosts) else Status.FAILED
-
-
-def _written(result: bytes | None) -> dict[str, Any]:
-    """What the program wrote; nothing if it did not come so far."""
-    written = json.loads(result) if result else {}
-    return written if isinstance(written, dict) else {}

@@ -203,9 +203,14 @@ def _liveaction(stored: Mapping[str, Any], parameters: Document) -> Document:
 
 def _result(stored: Mapping[str, Any], mask_secrets: bool) -> Any:
     result = stored.get("result")
-    key = (stored.get("runner") or {}).get("output_key")
+    if not (mask_secrets and isinstance(result, Mapping)):
+        return result
+    runner = stored.get("runner") or {}
+    if runner.get("name") == "inquirer" and "response" in result:
+        return {**result, "response": masked(result["response"], result["schema"])}
+    key = runner.get("output_key")
     schema = (stored.get("action") or {}).get("output_schema")
-    if not (mask_secrets and schema and key and isinstance(result, Mapping) and key in result):
+    if not (schema and key and key in result):
         return result
     # A schema without a type is of the old form: a map of properties.
     schema = schema if isinstance(schema.get("type"), str) else object_schema(schema)

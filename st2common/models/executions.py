@@ -17,9 +17,12 @@ The document in ``action_execution_d_b``::
     parent, children   ids as text
     delay              milliseconds
     not_before         microseconds since the epoch: when the delay is over
+    waits_for          [key]: slots of concurrency policies that it needs before it may be requested
     attempt            1, 2, 3 ...: counts the claims; the fencing token of every later write. 0 before the first
     owner              id of the runner that holds it
     lease_until        microseconds since the epoch
+    pending_until      microseconds since the epoch: when nobody waits any more for the answer that it is pending for;
+                       None: for ever
     cancel             {user}: set once somebody asked for its end
     stream_output      whether its output shows while it runs; set by the claim
     output_in_log      {stream: bytes}: output too long for the result, which is to be read from the log

@@ -50,8 +50,8 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 COMPLETED = frozenset(status for status, following in TRANSITIONS.items() if not following)
 UNFINISHED = frozenset(Status) - COMPLETED
 FAILED_STATUSES = frozenset({_S.FAILED, _S.TIMEOUT, _S.ABANDONED})
-#: Clients are told "cannot be canceled" in any other status; "pending" and "canceling" count as not cancelable.
-CANCELABLE = frozenset(s for s in UNFINISHED if _S.CANCELING in TRANSITIONS[s]) - {_S.PENDING}
+#: Clients are told "cannot be canceled" in any other status; "canceling" counts as not cancelable.
+CANCELABLE = frozenset(s for s in UNFINISHED if _S.CANCELING in TRANSITIONS[s])
 #: A runner may take an execution from these.
 CLAIMABLE = frozenset({_S.REQUESTED, _S.SCHEDULED})
 

@@ -16,7 +16,7 @@ from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import CANCEL
 
 # Held by no runner: nothing has to be ended before the execution is.
-_UNHELD = frozenset({Status.REQUESTED, Status.SCHEDULED, Status.DELAYED})
+_UNHELD = frozenset({Status.REQUESTED, Status.SCHEDULED, Status.DELAYED, Status.PENDING})
 
 
 class NotCancelable(ValidationError):

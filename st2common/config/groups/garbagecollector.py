@@ -19,6 +19,11 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             default=7,
             help="Days after which the output of finished executions is removed. 0: only with them. At least 1.",
         ),
+        cfg.BoolOpt(
+            "purge_inquiries",
+            default=False,
+            help="Time out inquiries that nobody has answered within their ttl. Otherwise they wait for ever.",
+        ),
         logging_file("garbagecollector"),
     ],
     "rulesengine": [

@@ -58,7 +58,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("tokens_ttl"),
         cfg.IntOpt("workflow_executions_ttl"),
         cfg.IntOpt("task_executions_ttl"),
-        cfg.BoolOpt("purge_inquiries", default=False),
     ],
     "log": [cfg.BoolOpt("redirect_stderr", default=False)],
     "messaging": [

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from st2actionrunner.launch import Exit, Launch, PythonParent, RunnerError, RunRequest
+from st2actionrunner.runners.noop import Noop
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.remote_shell import RemoteCommand, RemoteScript
 from st2actionrunner.runners.settings import platform_path
 from st2actionrunner.ssh.job import Job, split_host
 from st2actionrunner.ssh.output import result_limit
 from st2common.models.statuses import Status
+from st2common.transport.memory import MemoryTransport
 from tests.unit.runners.requests import outcome, request, settings
 
 
@@ -158,15 +160,15 @@ def test_copies_of_all_hosts_fit_into_a_document() -> None:
     assert all(2 * hosts * result_limit(hosts) <= 4 * 1024 * 1024 for hosts in (2, 50, 1000))
 
 
-def test_registry(tmp_path: Path) -> None:
-    runners = Runners(settings(tmp_path))
+def test_registry(tmp_path: Path, memory_transport: MemoryTransport) -> None:
+    runners = Runners(settings(tmp_path), memory_transport)
     assert isinstance(runners.get("remote-shell-cmd"), RemoteCommand)
     with pytest.raises(RunnerError, match='no runner of type "winrm-cmd"'):
         runners.get("winrm-cmd")
 
 
 def test_noop(tmp_path: Path) -> None:
-    noop = Runners(settings(tmp_path)).get("noop")
+    noop = Noop()
     run = request(tmp_path)
     assert noop.prepare(run).argv == ["true"]
     expected = {"failed": False, "succeeded": True, "return_code": 0}

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import yaml
 
+from st2actionrunner.launch import ChildlessRunner
 from st2actionrunner.runners.registry import Runners
+from st2common.transport.memory import MemoryTransport
 from tests.unit.runners.requests import settings
 
 
-def test_every_runner_type_can_run(tmp_path: Path) -> None:
+def test_every_runner_type_can_run(tmp_path: Path, memory_transport: MemoryTransport) -> None:
     types = yaml.safe_load((files("st2common.runners") / "runner_types.yaml").read_text())
-    runners = Runners(settings(tmp_path))
+    runners = Runners(settings(tmp_path), memory_transport)
     names = [runner_type["name"] for runner_type in types]
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 9
     for runner_type in types:
-        assert callable(runners.get(runner_type["name"]).prepare)
+        runner = runners.get(runner_type["name"])
+        assert callable(runner.settle if isinstance(runner, ChildlessRunner) else runner.prepare)
         assert all("type" in schema for schema in runner_type["runner_parameters"].values())
 
 

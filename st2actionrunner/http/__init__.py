@@ -1,0 +1,1 @@
+"""HTTP requests of actions: what is asked for, which hosts may be asked, and what came back."""
