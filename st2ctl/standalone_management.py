@@ -28,7 +28,8 @@ def start(installation: Installation, tell: Tell) -> int:
         else:
             tell(f"The platform runs already (pid {process.pid})")
     tell(f"API and web page: {installation.api_url}/  stream: {installation.stream_url}/")
-    tell("Authentication is off; it listens on this host only.")
+    if not installation.config.auth.enable:
+        tell("Authentication is off; it listens on this host only.")
     return 0
 
 

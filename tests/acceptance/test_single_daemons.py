@@ -80,7 +80,8 @@ def test_a_daemon_waits_for_its_database(spawn: Spawn, tmp_path: Path) -> None:
         ("st2garbagecollector", "[garbagecollector]\naction_executions_ttl = -1\n", "action_executions_ttl = -1"),
         ("st2garbagecollector", "[messaging]\nurl = redis://user:pw@127.0.0.1\n", "[messaging] url"),
         ("st2garbagecollector", "[database]\nhost = mongodb://\n", "[database]"),
-        ("st2api", "[api]\nhost = 0.0.0.0\n", "loopback"),
+        ("st2api", "[api]\nhost = 0.0.0.0\n[auth]\nenable = False\n", "loopback"),
+        ("st2auth", "[auth]\nbackend_kwargs = {}\n", "[auth] backend_kwargs"),
         ("st2api", "[messaging]\nurl = redis://user:pw@127.0.0.1\n", "[messaging] url"),
     ],
 )
