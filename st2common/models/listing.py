@@ -9,7 +9,9 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import ASCENDING
 from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
 
+from st2common.errors import ConflictError
 from st2common.models.connection import Document
 
 
@@ -52,10 +54,18 @@ def collection_of(model: Any) -> Collection[Document]:
 
 
 def store(document: Any) -> None:
-    """Put a mongoengine document in the place of what has its id, as a whole: what it does not say is not kept."""
+    """Put a mongoengine document in the place of what has its id, as a whole: what it does not say is not kept.
+
+    Raises:
+        ConflictError: another document has its name.
+    """
     document.validate()
     stored = document.to_mongo().to_dict()
-    if document.id is None:
-        collection_of(type(document)).insert_one(stored)
-    else:
-        collection_of(type(document)).replace_one({"_id": document.id}, stored, upsert=True)
+    collection = collection_of(type(document))
+    try:
+        if document.id is None:
+            collection.insert_one(stored)
+        else:
+            collection.replace_one({"_id": document.id}, stored, upsert=True)
+    except DuplicateKeyError as error:
+        raise ConflictError from error

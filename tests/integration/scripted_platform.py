@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(payload)
 
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - http.server calls them so
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - http.server calls them so
 
     def _stream(self, events: list[bytes]) -> None:
         script = self.script
