@@ -12,6 +12,7 @@ from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.keys import Keys
+from st2common.models.traces import Traces
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.port import Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN
@@ -58,5 +59,6 @@ def prepare(database: Database[Document], transport: Transport) -> None:
     authenticator.ensure_indexes(database)
     Executions(database).ensure_indexes()
     Keys(database).ensure_indexes()
+    Traces(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
     transport.declare(EXECUTIONS_TO_RUN)

@@ -12,6 +12,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from st2common.datastore.crypto import KeyFile
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import Lease
@@ -21,6 +22,7 @@ from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
 from st2garbagecollector.inquiries import InquiryTimeout
 from st2garbagecollector.job import Job
+from st2garbagecollector.policies import PolicyKeeper
 from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
 from st2garbagecollector.releaser import Releaser
 from st2garbagecollector.rescuer import Rescuer
@@ -45,9 +47,11 @@ class GarbageCollectorService:
         """
         owner = f"{socket.gethostname()}-{os.getpid()}"
         self._lease = Lease(database, "garbagecollector", owner, LEASE)
-        self._jobs = _jobs(config, database, transport, owner)
+        self._policies = PolicyKeeper(database, transport, KeyFile.of_config(config), self._hurry)
+        self._jobs = [*_jobs(config, database, transport, owner), self._policies]
         self._due = dict.fromkeys(self._jobs, 0.0)
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._problems: dict[Job, str] = {}
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
 
@@ -56,7 +60,9 @@ class GarbageCollectorService:
 
     def stop(self, deadline: float) -> None:
         self._stop.set()
+        self._wake.set()
         self._thread.join(deadline)
+        self._policies.stop()
 
     def health(self) -> str | None:
         if not self._thread.is_alive():
@@ -68,11 +74,17 @@ class GarbageCollectorService:
             for job in self._jobs:
                 if not self._stop.is_set() and time.monotonic() >= self._due[job]:
                     self._run(job)
-            self._stop.wait(TICK)
+            self._wake.wait(TICK)
+            self._wake.clear()
         try:
             self._lease.release()
         except PyMongoError as error:
             LOG.info("The lease runs out by itself, the database is away: %s", error)
+
+    def _hurry(self) -> None:
+        """Something has ended that others may have waited for."""
+        self._due[self._policies] = 0.0
+        self._wake.set()
 
     def _run(self, job: Job) -> None:
         """A job that fails is told by ``health`` until it works again; the others go on."""

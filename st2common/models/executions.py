@@ -17,7 +17,7 @@ The document in ``action_execution_d_b``::
     parent, children   ids as text
     delay              milliseconds
     not_before         microseconds since the epoch: when the delay is over
-    waits_for          [key]: slots of concurrency policies that it needs before it may be requested
+    waits_for          key of the slot of a concurrency policy that it waits for
     attempt            1, 2, 3 ...: counts the claims; the fencing token of every later write. 0 before the first
     owner              id of the runner that holds it
     lease_until        microseconds since the epoch

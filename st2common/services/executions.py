@@ -6,7 +6,6 @@ stays as it is stored and the sweeper queues it again.
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,27 +14,27 @@ from typing import Any
 from bson import ObjectId
 from bson.errors import BSONError
 from pymongo.database import Database
-from pymongo.errors import WriteError
+from pymongo.errors import DuplicateKeyError, WriteError
 
 from st2common.clock import now_us
 from st2common.datastore.crypto import KeyFile
 from st2common.datastore.lookup import KeyLookup
-from st2common.errors import NotFound, TransportError, ValidationError
+from st2common.errors import NotFound, ValidationError
 from st2common.expressions.templates import TemplateError
-from st2common.models import actions, runner_types
+from st2common.models import actions, policies, runner_types
 from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions, liveaction_id
 from st2common.models.statuses import Status
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import parameters as action_parameters
+from st2common.services import retry_notes, traces
+from st2common.services.admission import Admission, slots_of
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
 from st2common.services.pack_configs import PackConfig, secrets_used
-from st2common.transport.port import SCHEMA_VERSION, Transport
-from st2common.transport.topology import EXECUTIONS_TO_RUN
-
-LOG = logging.getLogger(__name__)
+from st2common.services.work_queue import queue_execution
+from st2common.transport.port import Transport
 
 # Characters of a secret that tell something about it, and of the longest secret whose parts are looked for.
 _QUOTE = 4
@@ -57,28 +56,32 @@ def request_execution(
     notify: Mapping[str, Any] | None = None,
     kept: Mapping[str, Any] | None = None,
     kept_secrets: Sequence[str] = (),
+    execution_id: ObjectId | None = None,
     key_file: KeyFile | None = None,
     web_base_url: str | None = None,
 ) -> Document:
     """Accept an execution: check everything, store it, tell about it, queue it. The stored document.
 
-    ``delay`` (milliseconds) postpones its start. ``kept`` are parameters of an earlier execution that hold where
-    ``parameters`` has no other value, and ``kept_secrets`` what was decrypted for them. ``key_file`` decrypts the
-    secrets of the datastore that templates ask for.
+    ``delay`` (milliseconds) postpones its start; so do the policies of the action, or they cancel it at once.
+    ``kept`` are parameters of an earlier execution that hold where ``parameters`` has no other value, and
+    ``kept_secrets`` what was decrypted for them. ``execution_id`` is for who has to make this execution once, however
+    often it tries. ``key_file`` decrypts the secrets of the datastore that templates ask for.
 
     Raises:
         TemplateError: a parameter could not be rendered; the execution exists, as failed.
-        ValidationError: there is no such action, it is disabled, or it does not take these parameters. Nothing exists.
+        ValidationError: there is no such action, it is disabled, it does not take these parameters, or there is no
+            trace of the id that the context names. Nothing exists.
+        DuplicateKeyError: there is an execution with this id.
     """
     action, runner_type = _runnable(action_ref)
-    execution = _document(action, runner_type, {**(context or {}), "user": user, "pack": action["pack"]})
+    owned = {**(context or {}), "user": user, "pack": action["pack"]}
+    execution = _document(action, runner_type, owned, execution_id or ObjectId())
     if delay:
         execution["delay"] = delay
     if notify:
         execution["liveaction"]["notify"] = dict(notify)
     if kept_secrets:
         execution["decrypted"] = list(kept_secrets)
-    events = ExecutionEvents(transport, web_base_url)
     st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])
     config = PackConfig(action["pack"], KeyLookup(database, key_file or KeyFile(), execution["context"]))
     try:
@@ -87,6 +90,7 @@ def request_execution(
                 action, runner_type, parameters, execution["context"], kept=kept, config=config, st2kv=st2kv
             )
     except TemplateError as error:
+        events = ExecutionEvents(transport, web_base_url)
         _store_failed(database, transport, events, execution, {**(kept or {}), **parameters}, error)
         raise
     if not action["enabled"]:
@@ -96,13 +100,7 @@ def request_execution(
     execution["parameters"] = live
     if decrypted := [*st2kv.decrypted, *secrets_used(config, live)]:
         execution["decrypted"] = list(dict.fromkeys([*kept_secrets, *decrypted]))
-    if delay:
-        _postpone(execution, delay)
-    _insert(database, execution)
-    events.created(execution)
-    if not delay:
-        _queue(transport, str(execution["_id"]))
-    return execution
+    return _accept(database, transport, execution, web_base_url)
 
 
 def rerun_execution(
@@ -129,9 +127,7 @@ def rerun_execution(
         raise NotFound(f'Unable to identify resource with id "{execution_id}".')
     if (tasks or reset) and earlier["action"]["runner_type"] not in _WORKFLOWS:
         raise ValidationError("Only the tasks of an orquesta workflow can be run again.")
-    context: Document = {"re-run": {"ref": execution_id}}
-    if trace := earlier["context"].get("trace_context"):
-        context["trace_context"] = trace
+    context: Document = {"re-run": {"ref": execution_id}, "trace_context": {"id_": traces.trace_id(earlier)}}
     return request_execution(
         database,
         transport,
@@ -148,18 +144,9 @@ def rerun_execution(
 
 
 def release_delayed(database: Database[Document], transport: Transport, limit: int = 100) -> int:
-    """Queue the executions whose delay is over; how many. Safe to call from several processes at once."""
-    executions = Executions(database)
-    events = ExecutionEvents(transport)
-    due = executions.collection.find({"status": str(Status.DELAYED), "not_before": {"$lte": now_us()}}, {"_id": 1})
-    released = 0
-    for found in due.limit(limit):
-        changed = executions.change(str(found["_id"]), Status.REQUESTED)
-        if changed:
-            events.updated(changed)
-            _queue(transport, str(found["_id"]))
-            released += 1
-    return released
+    """Queue the executions whose delay is over, or have them wait for what the policies of their action ask; how many
+    there were. Safe to call from several processes at once."""
+    return Admission(database, transport).release_due(limit)
 
 
 @contextmanager
@@ -190,9 +177,8 @@ def _runnable(action_ref: str) -> tuple[Document, Document]:
     return action, runner_type
 
 
-def _document(action: Document, runner_type: Document, context: Document) -> Document:
+def _document(action: Document, runner_type: Document, context: Document, identity: ObjectId) -> Document:
     now = now_us()
-    identity = ObjectId()
     return {
         "_id": identity,
         "status": str(Status.REQUESTED),
@@ -205,6 +191,28 @@ def _document(action: Document, runner_type: Document, context: Document) -> Doc
         "start_timestamp": now,
         "attempt": 0,
     }
+
+
+def _accept(
+    database: Database[Document], transport: Transport, execution: Document, web_base_url: str | None
+) -> Document:
+    """Store an execution that was found right, ask the policies of its action, tell about it, and queue it."""
+    limits = policies.enabled_for(execution["action"]["ref"])
+    slots = slots_of(execution, limits)
+    retry_notes.watch(database, execution, limits)
+    delay = execution.get("delay")
+    if delay:
+        # The policies are asked when it is over.
+        _postpone(execution, delay)
+    elif slots:
+        execution |= {"status": str(Status.DELAYED), "waits_for": slots[0].key}
+    _insert(database, execution)
+    if slots and not delay:
+        execution = Admission(database, transport, web_base_url).begin(execution, slots)
+    ExecutionEvents(transport, web_base_url).created(execution)
+    if execution["status"] == Status.REQUESTED:
+        queue_execution(transport, str(execution["_id"]))
+    return execution
 
 
 def _postpone(execution: Document, delay: int) -> None:
@@ -239,15 +247,10 @@ def _store_failed(
 
 def _insert(database: Database[Document], execution: Document) -> None:
     try:
+        traces.join(database, execution)
         Executions(database).insert(execution)
+    except DuplicateKeyError:
+        raise
     except (BSONError, OverflowError, UnicodeEncodeError, WriteError) as error:
         # Integers of more than 64 bits, keys with a NUL, half a surrogate pair, 16 MiB: JSON has them, BSON does not.
         raise ValidationError(f"The execution cannot be stored: {error}") from error
-
-
-def _queue(transport: Transport, execution_id: str) -> None:
-    body = {"v": SCHEMA_VERSION, "execution_id": execution_id}
-    try:
-        transport.publish(EXECUTIONS_TO_RUN.exchange, EXECUTIONS_TO_RUN.routing_key, body)
-    except TransportError as error:
-        LOG.warning("Execution %s is accepted and waits to be queued: %s", execution_id, error)

@@ -213,14 +213,14 @@ def test_a_delayed_execution(database: Documents, executions: Executions, bus: B
 
 def test_repeating(database: Documents, bus: Bus, request_local: Request) -> None:
     parameters = {"cmd": "echo {{ '{{' }} nope }}", "timeout": 5, "sudo_password": "pw"}
-    first = request_local(parameters, context={"trace_context": {"id_": "t"}})
+    first = request_local(parameters, context={"trace_context": {"trace_tag": "t"}})
     identity = str(first["_id"])
     again = rerun_execution(database, bus, execution_id=identity, parameters={"timeout": "7"}, user="bob")
     # What the first has rendered is text now, whatever it looks like.
     assert again["parameters"] == {"cmd": "echo {{ nope }}", "timeout": 7, "sudo_password": "pw"}
     assert again["context"] == {
         "re-run": {"ref": identity},
-        "trace_context": {"id_": "t"},
+        "trace_context": {"id_": identity},
         "user": "bob",
         "pack": "core",
     }
