@@ -29,7 +29,8 @@ test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the lo
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest
 
 test-full: .venv/.installed-for-tests ## The same and the long tests: before a release
-	@.ci/system-packages
+	@.ci/system-packages chromium
+	@$(BIN)/pip install --disable-pip-version-check --quiet -e '.[browser]'
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''"
 
 lint: .venv/.installed-for-tests ## Style, types and the layers of the packages

@@ -99,9 +99,27 @@ export class LogView {
     this.box.append(this.elements(this.fresh));
     this.lines = this.lines.concat(this.fresh);
     this.fresh = [];
-    if (!this.following) return;
+    if (this.following) this.trim();
+  }
+
+  trim() {
     const tooMany = this.lines.splice(0, Math.max(0, this.lines.length - MAX_FOLLOWING));
     tooMany.forEach((line) => line.element.remove());
+  }
+
+  // Make room for more below; what the reader looks at stays where it is.
+  dropAbove() {
+    const before = this.box.scrollHeight;
+    this.trim();
+    this.moveBy(this.box.scrollHeight - before);
+    this.newCount = 0;
+  }
+
+  // As the document has grown or shrunk above.
+  moveBy(pixels) {
+    const before = this.box.scrollTop;
+    this.box.scrollTop += pixels;
+    this.ownScroll = this.box.scrollTop !== before;
   }
 
   // Lines from before the first one; what the reader looks at stays where it is.
@@ -119,7 +137,7 @@ export class LogView {
     }
     this.box.prepend(this.elements(lines));
     this.lines = lines.concat(this.lines);
-    this.box.scrollTop += this.box.scrollHeight - before;
+    this.moveBy(this.box.scrollHeight - before);
   }
 
   elements(lines) {

@@ -198,8 +198,13 @@ export class Watch {
 
   // The reader has come to the last line that is loaded.
   reachedEnd() {
-    this.log.follow(true);
-    if (this.detached) this.connect(this.complete);
+    if (!this.detached) {
+      this.log.follow(true);
+      return;
+    }
+    // A reader on the way down is shown the next part, not dragged to the end of it all.
+    this.log.dropAbove();
+    this.connect(this.complete);
   }
 
   // Load what comes before the first line that is here.

@@ -1,0 +1,290 @@
+"""The page of the API in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from st2ctl.installation import Installation
+from tests.acceptance.platforms import Platform
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.full
+
+# Without the last four the browser looks for its maker's hosts.
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# What the browser says of answers that some tests want; everything else it complains about is a fault.
+_NOT_LOADED = "Failed to load resource: "
+
+
+class PagePlatform(Platform):
+    def page_of(self, execution_id: str, place: str = "") -> str:
+        return f"{Installation.in_directory(self.var).api_url}/#/executions/{execution_id}{place}"
+
+    def run(self, *words: str) -> str:
+        """The id of an execution that was just accepted."""
+        ran = self.st2("run", "-a", *words)
+        found = re.search(r"[0-9a-f]{24}", ran.stdout)
+        assert found, ran.stdout + ran.stderr
+        return found[0]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagePlatform]:
+    platform = PagePlatform(tmp_path_factory.mktemp("page") / "var", ["standalone"])
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+    finally:
+        platform.kill_everything()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[browser]'")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no chromium: apt-get install --no-install-recommends chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A window; whatever the browser complains about fails the test."""
+    with _window(browser) as window:
+        yield window
+
+
+@contextlib.contextmanager
+def _window(browser: Browser, **options: Any) -> Iterator[Page]:
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1200, "height": 700}, **options)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    window = context.new_page()
+    window.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    window.on("pageerror", lambda error: complaints.append(str(error)))
+    window.on("dialog", lambda dialog: dialog.accept())
+    yield window
+    context.close()
+    assert [text for text in complaints if not text.startswith(_NOT_LOADED)] == []
+
+
+def expect(locator: Any) -> Any:
+    from playwright.sync_api import expect
+
+    return expect(locator)
+
+
+def texts(page: Page) -> list[str]:
+    found: list[str] = page.locator("#log .text").all_inner_texts()
+    return found
+
+
+def test_output_appears_while_it_is_printed(page: Page, platform: PagePlatform, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    colour, html = r"\033[1;31mred\033[0m", "<img src=x onerror=alert(1)>"
+    execution_id = platform.run(
+        "core.local",
+        f"cmd=printf '{colour} plain\\n{html}\\n'; echo oops >&2; until [ -e {go_on} ]; do sleep 0.05; done; exit 3",
+    )
+    page.goto(platform.page_of(execution_id))
+    expect(page.locator("#status")).to_have_text("running")
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#log .line")).to_have_count(3)
+    assert sorted(texts(page)) == sorted(["red plain", html, "oops"])
+    expect(page.locator(".bold")).to_have_attribute("style", "color: var(--ansi-1);")
+    expect(page.locator(".line.stderr .text")).to_have_text("oops")
+    expect(page.locator(".line.stderr .link")).to_have_text("err")
+    go_on.touch()
+    expect(page.locator("#status")).to_have_text("failed")
+    expect(page.locator("#exit-code")).to_have_text("exit code 3")
+    expect(page.locator("#connection")).to_have_text("ended")
+    expect(page.locator("#cancel")).to_be_hidden()
+    expect(page.locator("#list [aria-current] .status")).to_have_text("failed")
+    assert page.title() == "core.local · failed"
+
+
+def test_a_progress_bar_is_one_line(page: Page, platform: PagePlatform) -> None:
+    # More than a line may hold, if what was printed over still counted.
+    page.goto(platform.page_of(platform.run("examples.progress", "steps=200", "delay=0")))
+    expect(page.locator("#status")).to_have_text("succeeded")
+    assert texts(page) == [f"[{'#' * 200}] 100%"]
+
+
+def test_a_long_output(page: Page, platform: PagePlatform) -> None:
+    """Its end first, then its beginning, then all of it by scrolling: in order, nothing missing, nothing doubled."""
+    page.goto(platform.page_of(platform.run("core.local", "cmd=seq 1 50000")))
+    expect(page.locator("#connection")).to_have_text("ended")
+    expect(page.locator("#log .text").last).to_have_text("50000")
+    page.keyboard.press("Home")
+    expect(page.locator("#log .text").first).to_have_text("1")
+    expect(page.locator("#badge")).to_have_text("End ↓")
+    page.locator("#log").hover()
+    shown = _numbers(page)
+    while shown[-1] < 50000:
+        last = shown[-1]
+        page.mouse.wheel(0, 10**6)
+        page.wait_for_function(f"() => {_LAST} > {last}")
+        shown = _numbers(page)
+        assert shown[0] <= last
+    # And back, from the last lines.
+    page.keyboard.press("End")
+    expect(page.locator("#log .text").first).to_have_text("48001")
+    page.locator("#log").evaluate("log => log.scrollTop = 100")
+    expect(page.locator("#badge")).to_be_visible()
+    page.mouse.wheel(0, -200)
+    expect(page.locator("#log .text").first).not_to_have_text("48001")
+    _numbers(page)
+
+
+_LAST = "Number([...document.querySelectorAll('.text')].at(-1).textContent)"
+
+
+def _numbers(page: Page) -> list[int]:
+    """The lines, which must be numbers without a gap."""
+    shown = [int(text) for text in page.evaluate("[...document.querySelectorAll('.text')].map(e => e.textContent)")]
+    assert shown == list(range(shown[0], shown[-1] + 1))
+    return shown
+
+
+def test_who_scrolls_up_is_not_dragged_along(page: Page, platform: PagePlatform, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    page.goto(
+        platform.page_of(
+            platform.run(
+                "core.local", f"cmd=seq 1 100; until [ -e {go_on} ]; do sleep 0.05; done; seq 101 103; sleep 60"
+            )
+        )
+    )
+    expect(page.locator("#log .text").last).to_have_text("100")
+    page.locator("#log").hover()
+    page.mouse.wheel(0, -500)
+    expect(page.locator("#badge")).to_have_text("Paused · End ↓")
+    top = page.locator("#log").evaluate("log => log.scrollTop")
+    go_on.touch()
+    expect(page.locator("#badge")).to_have_text("Paused · 3 new lines · End ↓")
+    assert page.locator("#log").evaluate("log => log.scrollTop") == top
+    page.keyboard.press("End")
+    expect(page.locator("#badge")).to_be_hidden()
+    expect(page.locator("#log .text").last).to_be_in_viewport()
+    page.locator("#cancel").click()
+    expect(page.locator("#status")).to_have_text("canceled")
+
+
+def test_a_link_to_a_line(page: Page, platform: PagePlatform, browser: Browser) -> None:
+    page.goto(platform.page_of(platform.run("core.local", "cmd=seq 1 30000")))
+    expect(page.locator("#connection")).to_have_text("ended")
+    page.keyboard.press("Home")
+    line = page.locator(".line", has=page.get_by_text("2345", exact=True))
+    line.locator(".link").click()
+    expect(page.locator(".here .text")).to_have_text("2345")
+    with _window(browser) as other:
+        other.goto(page.url)
+        expect(other.locator(".here .text")).to_have_text("2345")
+        expect(other.locator(".here")).to_be_in_viewport()
+
+
+def test_by_keyboard_alone(page: Page, platform: PagePlatform) -> None:
+    execution_id = platform.run("core.local", "cmd=seq 1 300")
+    page.goto(platform.page_of("").replace("#/executions/", ""))
+    expect(page.locator("#list a").first).to_have_attribute("href", f"#/executions/{execution_id}")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#identity")).to_have_text(execution_id)
+    expect(page.locator("#status")).to_have_text("succeeded")
+    expect(page.locator("#log .line")).to_have_count(300)
+    for mode, pattern in (("since start", r"\+\d+\.\d{3}"), ("UTC", r"[\d:]{8}\.\d{3}"), ("local", r"[\d:]{8}\.\d{3}")):
+        page.keyboard.press("t")
+        expect(page.locator("#times")).to_have_text(f"Times: {mode}")
+        expect(page.locator("#log time").first).to_have_text(re.compile(f"^{pattern}$"))
+    page.keyboard.press("w")
+    expect(page.locator("#wrap")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("f")
+    expect(page.locator("#follow")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("c")
+    expect(page.locator("#copy.done")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").splitlines() == [str(number) for number in range(1, 301)]
+    page.locator("#copy-curl").press("Enter")
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('curl -N http')")
+    assert f"/v1/executions/{execution_id}/stdout" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_an_execution_that_cannot_start_says_why(page: Page, platform: PagePlatform) -> None:
+    page.goto(platform.page_of(platform.run("core.local", "cmd=date", "cwd=/no/such/directory")))
+    expect(page.locator("#notice")).to_contain_text("/no/such/directory")
+    expect(page.locator("#empty")).to_have_text("It printed nothing.")
+
+
+def test_the_raw_output_is_a_download(page: Page, platform: PagePlatform) -> None:
+    page.goto(platform.page_of(platform.run("core.local", "cmd=seq 1 5")))
+    expect(page.locator("#status")).to_have_text("succeeded")
+    with page.expect_download() as download:
+        page.locator("#raw-stdout").click()
+    assert Path(download.value.path()).read_text() == "1\n2\n3\n4\n5\n"
+
+
+def test_an_unknown_execution(page: Page, platform: PagePlatform) -> None:
+    page.goto(platform.page_of("0" * 24))
+    expect(page.locator("#connection")).to_contain_text("Unable to identify resource")
+
+
+@pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"viewport": {"width": 380, "height": 700}}])
+def test_a_dark_and_a_narrow_window(browser: Browser, platform: PagePlatform, options: dict[str, Any]) -> None:
+    execution_id = platform.run("core.local", f"cmd=echo {'long ' * 100}")
+    with _window(browser) as window:
+        if "color_scheme" in options:
+            window.emulate_media(color_scheme="dark")
+        else:
+            window.set_viewport_size(options["viewport"])
+        window.goto(platform.page_of(execution_id))
+        expect(window.locator("#status")).to_have_text("succeeded")
+        # Nothing sticks out at the side.
+        assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert window.locator("#log").evaluate("log => log.scrollWidth <= log.clientWidth")
+        if "viewport" in options:
+            expect(window.locator("nav")).to_be_hidden()
+            window.locator("#back").click()
+            expect(window.locator("nav")).to_be_visible()
+        else:
+            assert window.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
+
+
+def test_a_restart_loses_and_doubles_nothing(page: Page, platform: PagePlatform, tmp_path: Path) -> None:
+    go_on = tmp_path / "go_on"
+    execution_id = platform.run(
+        "core.local", f"cmd=seq 1 50; until [ -e {go_on} ]; do sleep 0.05; done; seq 51 100; echo end >&2"
+    )
+    page.goto(platform.page_of(execution_id))
+    expect(page.locator("#log .line")).to_have_count(50)
+    crashed = platform.process("st2standalone")
+    crashed.send(signal.SIGKILL)
+    assert crashed.wait(10)
+    expect(page.locator("#connection")).to_have_text("reconnecting")
+    go_on.touch()
+    platform.start()
+    expect(page.locator("#status")).to_have_text("succeeded", timeout=30_000)
+    expect(page.locator("#connection")).to_have_text("ended")
+    assert sorted(texts(page)) == sorted([*map(str, range(1, 101)), "end"])
