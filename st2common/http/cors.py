@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from flask import Request, Response
 from oslo_config import cfg
@@ -24,6 +25,9 @@ def allowed_origins(config: cfg.ConfigOpts) -> list[str]:
     if host in ("127.0.0.1", "::1"):
         hosts.append("localhost")
     own = [f"http://{name}:{port}" for name in hosts]
+    if config.auth.api_url:
+        public = urlsplit(config.auth.api_url)
+        own.append(f"{public.scheme}://{public.netloc}")
     return [*DEVELOPER_ORIGINS, *config.api.allow_origin, *own]
 
 

@@ -1,4 +1,4 @@
-"""A platform that asks who calls: log in, run, cancel."""
+"""A platform that asks who calls: log in over TLS, run, cancel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from passlib.hash import bcrypt
 
 from st2ctl.profile import pick_ports
@@ -18,6 +25,35 @@ from tests.acceptance.platforms import Platform
 _TIMEOUT = 60
 
 
+# What an action asks with its token.
+_ASK = """
+from os import environ
+from urllib.request import Request, urlopen
+headers = {"X-Auth-Token": environ["ST2_ACTION_AUTH_TOKEN"]}
+print(urlopen(Request(environ["ST2_ACTION_API_URL"] + "/user", headers=headers)).read().decode())
+"""
+
+
+def certify(directory: Path) -> None:
+    """A key, and a certificate of 127.0.0.1 that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (directory / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(tmp_path / "var", ["standalone"])
@@ -25,10 +61,9 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
     assert not platform.config.auth.enable
     [port] = pick_ports(None)
     text = conf.read_text()
-    on = text.replace("enable = False", "enable = True").replace(
-        f"port = {platform.config.auth.port}", f"port = {port}"
-    )
-    conf.write_text(on)
+    certify(tmp_path)
+    on = f"enable = True\nuse_ssl = True\ncert = {tmp_path}/cert.pem\nkey = {tmp_path}/key.pem"
+    conf.write_text(text.replace("enable = False", on).replace(f"port = {platform.config.auth.port}", f"port = {port}"))
     (platform.var / "htpasswd").write_text(f"ada:{bcrypt.using(rounds=4).hash('secret')}\n")
     try:
         started = platform.start()
@@ -41,7 +76,8 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 def test_a_user_logs_in_and_runs_an_action(platform: Platform, tmp_path: Path) -> None:
     environment = {
         **{name: value for name, value in platform.environment.items() if name != "ST2_CLI_SKIP_CONFIG"},
-        "ST2_AUTH_URL": f"http://127.0.0.1:{platform.config.auth.port}",
+        "ST2_CACERT": f"{tmp_path}/cert.pem",
+        "ST2_AUTH_URL": f"https://127.0.0.1:{platform.config.auth.port}",
         "HOME": str(tmp_path),
     }
 
@@ -52,8 +88,7 @@ def test_a_user_logs_in_and_runs_an_action(platform: Platform, tmp_path: Path) -
 
     assert "401 Client Error" in st2("action", "list")
     assert 'Logged in as "ada"' in st2("login", "ada", "-p", "secret")
-    asks = 'cmd=curl -sS -H "X-Auth-Token: $ST2_ACTION_AUTH_TOKEN" $ST2_ACTION_API_URL/user'
-    ran = st2("run", "--tail", "core.local", asks)
+    ran = st2("run", "--tail", "core.local", f"cmd={sys.executable} -c '{_ASK}'")
     assert '"username":"ada"' in ran
     assert "context.user: ada" in ran
     # Whoever stops the platform cancels it with a token of their own.

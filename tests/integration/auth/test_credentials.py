@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from oslo_config import cfg
 from pymongo.database import Database
 
+from st2api.auth.application import make_app as make_auth
 from st2common.auth.action_tokens import FIELD, new_token
 from st2common.auth.api_keys import ApiKeys
 from st2common.auth.tokens import Tokens, hashed
@@ -284,3 +285,13 @@ def test_a_revoked_credential_cuts_its_streams(
         with pytest.raises(CredentialEnded):
             list(itertools.islice(pieces, 10))
     assert endless.closed.is_set() or path == "/silent"
+
+
+def test_the_public_address_of_the_api_may_read(
+    config: cfg.ConfigOpts, database: Database[dict[str, Any]], auth: FlaskClient
+) -> None:
+    config.set_override("api_url", "https://st2.example:8443/api", group="auth")
+    client = make_auth(config, database).test_client()
+    origin = "https://st2.example:8443"
+    assert client.get("/sso", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"] == origin
+    assert auth.get("/sso", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"] != origin
