@@ -22,6 +22,7 @@ _GROUPS = {
     "action": "what can be run",
     "apikey": "keys by which programs say who they are",
     "execution": "what has been run: watch, look at, cancel, run again",
+    "inquiry": "what waits for an answer of people",
     "key": "the datastore: keys and their values",
     "pack": "where the actions come from",
     "runner": "the ways in which actions are run",

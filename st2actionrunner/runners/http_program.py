@@ -11,10 +11,12 @@ import codecs
 import json
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
+from requests.cookies import RequestsCookieJar
 
 from st2actionrunner.http.hosts import GuardedAdapter, HostRules
 from st2actionrunner.http.job import Job
@@ -60,7 +62,7 @@ def _exchange(job: Job) -> dict[str, Any]:
             files=_files(job),
             # As bytes: header values are not limited to the characters of Latin-1.
             headers={name: value.encode() for name, value in job.headers.items()},
-            cookies=dict(job.cookies),
+            cookies=_cookies(job),
             auth=_credentials(job),
             allow_redirects=job.allow_redirects,
             proxies=dict(job.proxies),
@@ -70,6 +72,17 @@ def _exchange(job: Job) -> dict[str, Any]:
         body, parsed = parsed_body(_content(response), response.headers.get("Content-Type", ""))
         headers = dict(response.headers)
         return {"status_code": response.status_code, "body": body, "parsed": parsed, "headers": headers}
+
+
+def _cookies(job: Job) -> RequestsCookieJar:
+    """For the host that is asked, not for another one that it redirects to."""
+    host = urlsplit(job.url).hostname or ""
+    # As http.cookiejar names hosts: an IPv6 address in brackets, and a domain for those that have none.
+    host = f"[{host}]" if ":" in host else host
+    jar = RequestsCookieJar()
+    for name, value in job.cookies.items():
+        jar.set(name, value, domain=host if "." in host else f"{host}.local")
+    return jar
 
 
 def _files(job: Job) -> dict[str, Any] | None:

@@ -126,8 +126,12 @@ def test_credentials_are_sent_and_not_shown(bench: Bench, target: Target) -> Non
 def test_redirections(bench: Bench, target: Target) -> None:
     bench.runner()
     assert ask(bench, f"{target.url}/moved")["result"]["status_code"] == 302
-    followed = ask(bench, f"{target.url}/moved", allow_redirects=True)
+    followed = ask(bench, f"{target.url}/moved", allow_redirects=True, cookies={"c": "d"}, password="open sesame")
     assert followed["result"]["status_code"] == 201
+    # Another host gets none of what was meant for the first.
+    assert not {"cookie", "authorization"} & followed["result"]["body"]["headers"].keys()
+    local = ask(bench, f"{target.url.replace('127.0.0.1', 'localhost')}/made", cookies={"c": "d"})
+    assert local["result"]["body"]["headers"]["cookie"] == "c=d"
 
     target.asked.clear()
     refused = ask(bench, f"{target.url}/moved", allow_redirects=True, url_hosts_whitelist=["127.0.0.1"])
