@@ -40,7 +40,7 @@ def test_timeout(
         config=config_of(tmp_path, purge_inquiries=purge), database=database, transport=transport
     )
     collector.start()
-    # The sweeper has its turn before; a turn is finished before the collector stops.
+    # It works.
     eventually(lambda: forgotten in work)
     if purge:
         eventually(lambda: log.end(inquiry_id) is not None)
