@@ -23,6 +23,7 @@ ASSETS = (
     "lines.js",
     "list.js",
     "log.js",
+    "sign_in.js",
     "style.css",
     "watch.js",
     "words.js",

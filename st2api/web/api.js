@@ -5,9 +5,13 @@ const STREAM = document.documentElement.dataset.stream;
 
 export const COMPLETED = new Set(["succeeded", "failed", "timeout", "canceled", "abandoned"]);
 
+// Sent to the document when the API wants to know who asks.
+export const UNAUTHORIZED = "unauthorized";
+
 // The answer of the API; an Error with its words where it refuses.
-export async function ask(path, method = "GET") {
-  const response = await fetch(API + path, { method, headers: { Accept: "application/json" } });
+export async function ask(path, method = "GET", headers = {}) {
+  const response = await fetch(API + path, { method, headers: { Accept: "application/json", ...headers } });
+  if (response.status === 401) document.dispatchEvent(new Event(UNAUTHORIZED));
   if (!response.ok) throw new Error(await faultOf(response));
   return response;
 }
@@ -25,7 +29,7 @@ export const rawPath = (id, stream) => `${API}/executions/${id}/${stream}`;
 
 // Server-sent events of what an execution prints behind a number.
 export function openOutput(id, after, query = "") {
-  return new EventSource(`${STREAM}/executions/${id}/output?since_seq=${after}${query}`);
+  return new EventSource(`${STREAM}/executions/${id}/output?since_seq=${after}${query}`, { withCredentials: true });
 }
 
 export const OUTPUT = "st2.execution.output__create";

@@ -1,8 +1,9 @@
 // The page: which execution is watched, its head, and the controls.
 
-import { rawPath } from "./api.js";
+import { ask, rawPath } from "./api.js";
 import { ExecutionList } from "./list.js";
 import { LogView } from "./log.js";
+import { SignIn } from "./sign_in.js";
 import { Watch } from "./watch.js";
 import { count, duration, errorOf, parametersOf } from "./words.js";
 
@@ -14,6 +15,8 @@ const TOLD_MS = 1500;
 
 const $ = (id) => document.getElementById(id);
 let current = null;
+// What a shell command needs besides the address.
+let credential = "";
 
 const log = new LogView($("log"), {
   changed: showFollowing,
@@ -33,11 +36,13 @@ function showExecution(watch) {
   const parameters = parametersOf(execution);
   $("parameters").textContent = $("parameters").title = parameters;
   $("parameters").hidden = !parameters;
+  $("waiting").textContent = execution.waiting || "";
+  $("waiting").hidden = !execution.waiting;
   for (const stream of ["stdout", "stderr"]) {
     $(`raw-${stream}`).href = `${rawPath(execution.id, stream)}?follow=false`;
     $(`raw-${stream}`).download = `${execution.id}.${stream}.txt`;
   }
-  $("curl").textContent = `curl -N ${location.origin}${rawPath(execution.id, "stdout")}`;
+  $("curl").textContent = `curl -N ${credential}${location.origin}${rawPath(execution.id, "stdout")}`;
   $("cancel").disabled = execution.status === "canceling";
   showNotice(watch.completed ? errorOf(execution.result) : "");
   showEnd(watch);
@@ -114,6 +119,18 @@ function show() {
   list.refresh();
 }
 
+// Where nobody is asked who they are, commands need no credential.
+async function learnCredential() {
+  const { authentication } = await (await ask("/user")).json();
+  credential = authentication.method === "no authentication" ? "" : '-H "X-Auth-Token: $ST2_AUTH_TOKEN" ';
+}
+
+function restart() {
+  current?.close();
+  current = null;
+  learnCredential().catch((error) => showNotice(error.message)).finally(show);
+}
+
 // A line that is here already needs no more than a mark.
 function showPlace(place) {
   if (!place || !log.first || place.seq < log.first.seq || place.seq > current.seen[0]) return false;
@@ -182,10 +199,11 @@ $("log").classList.add("wrap");
 const KEYS = { End: toEnd, Home: toStart, f: toggleFollow, w: toggleWrap, t: nextTimes, c: () => $("copy").click() };
 document.addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
-  if (!action || event.ctrlKey || event.metaKey || event.altKey || $("execution").hidden) return;
+  if (!action || $("sign-in").open || event.ctrlKey || event.metaKey || event.altKey || $("execution").hidden) return;
   event.preventDefault();
   action();
 });
 window.addEventListener("hashchange", show);
 setInterval(showElapsed, 200);
-show();
+new SignIn($("sign-in"), restart);
+restart();

@@ -12,7 +12,7 @@ const RETRY_MS = 3000;
 const AFTER_END_MS = 300;
 // Bytes of a result that is read for its error and its exit code.
 const MAX_RESULT = 65536;
-const FIELDS = "id,action.ref,status,start_timestamp,end_timestamp,parameters,result";
+const FIELDS = "id,action.ref,status,start_timestamp,end_timestamp,parameters,result,waiting";
 
 const FIRST = Object.freeze({ seq: 1, newlines: 0 });
 const isFirst = (line) => !isBefore(FIRST, line);

@@ -59,10 +59,9 @@ class CrossOrigin:
         headers["Access-Control-Allow-Headers"] = ALLOW_HEADERS
         headers["Access-Control-Allow-Credentials"] = "true"
         headers["Access-Control-Expose-Headers"] = EXPOSE_HEADERS
-        if not self._any:
-            response.vary.add("Origin")
+        response.vary.add("Origin")
 
     def _allowed(self, origin: str | None) -> str:
-        if self._any:
-            return "*"
-        return origin if origin in self._origins else self._origins[0]
+        if origin is not None and origin in self._origins:
+            return origin
+        return "*" if self._any else self._origins[0]

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from passlib.hash import bcrypt
 
 from st2ctl.installation import Installation
+from st2ctl.profile import pick_ports
 from tests.acceptance.platforms import Platform
+from tests.acceptance.test_authentication import certify
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -288,3 +291,42 @@ def test_a_restart_loses_and_doubles_nothing(page: Page, platform: PagePlatform,
     expect(page.locator("#status")).to_have_text("succeeded", timeout=30_000)
     expect(page.locator("#connection")).to_have_text("ended")
     assert sorted(texts(page)) == sorted([*map(str, range(1, 101)), "end"])
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[PagePlatform]:
+    """A platform that asks who calls; ``ada`` has the password ``secret``."""
+    platform = PagePlatform(tmp_path / "var", ["standalone"])
+    [port] = pick_ports(None)
+    old_port = platform.config.auth.port
+    certify(tmp_path)
+    conf = platform.var / "st2.conf"
+    on = f"enable = True\nuse_ssl = True\ncert = {tmp_path}/cert.pem\nkey = {tmp_path}/key.pem"
+    conf.write_text(conf.read_text().replace("enable = False", on).replace(f"port = {old_port}", f"port = {port}"))
+    (platform.var / "htpasswd").write_text(f"ada:{bcrypt.using(rounds=4).hash('secret')}\n")
+    try:
+        platform.start()
+        yield platform
+        platform.stop()
+    finally:
+        platform.kill_everything()
+
+
+def test_signing_in(page: Page, guarded: PagePlatform, tmp_path: Path) -> None:
+    service = ("--cacert", f"{tmp_path}/cert.pem", "--auth-url", f"https://127.0.0.1:{guarded.config.auth.port}")
+    token = guarded.st2("auth", "ada", "-p", "secret", "-t", *service).stdout.strip()
+    execution_id = guarded.run("core.local", "cmd=seq 1 5", "--token", token)
+    page.goto(guarded.page_of(execution_id))
+    expect(page.locator("#sign-in")).to_be_visible()
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sign-in [role=alert]")).to_contain_text("Unauthorized")
+    page.locator("#sign-in input").fill(token)
+    page.keyboard.press("Enter")
+    expect(page.locator("#sign-in")).to_be_hidden()
+    for _ in range(2):
+        expect(page.locator("#status")).to_have_text("succeeded")
+        expect(page.locator("#log .line")).to_have_count(5)
+        expect(page.locator("#curl")).to_contain_text("$ST2_AUTH_TOKEN")
+        assert page.evaluate("document.cookie") == ""
+        page.reload()

@@ -29,7 +29,7 @@ def test_every_spelling_of_a_path_is_the_same_resource(client: FlaskClient, star
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/nosuch"), ("DELETE", "/v1/executions"), ("POST", "/v1/actions"), ("GET", "/v1/executions/x/y/z")],
+    [("GET", "/v1/nosuch"), ("DELETE", "/v1/executions"), ("POST", "/v1/runnertypes"), ("GET", "/v1/executions/x/y/z")],
 )
 def test_a_wrong_path_or_method_is_not_found(client: FlaskClient, method: str, path: str) -> None:
     response = client.open(path, method=method)
@@ -166,5 +166,7 @@ class TestCrossOrigin:
 
     def test_the_own_page_may(self, client: FlaskClient) -> None:
         body = {"action": "core.local", "parameters": {"cmd": "date"}}
-        response = client.post("http://st2.localhost/v1/executions", json=body, headers={"Origin": "http://st2.localhost"})
+        response = client.post(
+            "http://st2.localhost/v1/executions", json=body, headers={"Origin": "http://st2.localhost"}
+        )
         assert response.status_code == 201
