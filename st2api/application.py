@@ -7,8 +7,10 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2api import (
+    action_aliases,
     action_changes,
     actions,
+    alias_executions,
     api_keys,
     configs,
     execution_filters,
@@ -19,8 +21,10 @@ from st2api import (
     pack_install,
     pack_views,
     packs,
+    policies,
     root,
     runner_types,
+    traces,
     web,
 )
 from st2api.context import EXTENSION, Api
@@ -59,12 +63,16 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         web.routes,
         actions.routes,
         action_changes.routes,
+        action_aliases.routes,
+        alias_executions.routes,
         configs.routes,
         runner_types.routes,
         packs.routes,
         pack_install.routes,
         pack_views.routes,
         inquiries.routes,
+        policies.routes,
+        traces.routes,
         keys.routes,
         api_keys.routes,
     ):

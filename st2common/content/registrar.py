@@ -13,16 +13,26 @@ from pathlib import Path
 
 from oslo_config import cfg
 
-from st2common.content import action_metadata, pack_config, pack_manifest, paths
+from st2common.content import (
+    action_metadata,
+    alias_metadata,
+    overrides,
+    pack_config,
+    pack_manifest,
+    paths,
+    policy_metadata,
+)
 from st2common.content.errors import ContentError
 from st2common.content.loader import load, load_list
 from st2common.content.overrides import Overrides
-from st2common.models import actions, config_schemas, configs, packs, runner_types
+from st2common.models import action_aliases, actions, config_schemas, configs, packs, policies, runner_types
+from st2common.models.action_aliases import ActionAlias
 from st2common.models.actions import Action
 from st2common.models.config_schemas import ConfigSchema
 from st2common.models.configs import Config
 from st2common.models.connection import Document
 from st2common.models.packs import Pack
+from st2common.models.policies import Policy
 from st2common.models.runner_types import RunnerType
 
 LOG = logging.getLogger(__name__)
@@ -86,8 +96,9 @@ def register(
             reference = register_pack(directory)
             report.add("packs", 1)
             _register_config_schema(reference, directory, report)
-            overrides = Overrides(config, reference)
-            content = PackContent(reference, directory, overrides, pack_config.config_file(config, reference))
+            content = PackContent(
+                reference, directory, Overrides(config, reference), pack_config.config_file(config, reference)
+            )
             for kind, register_kind in _OF_PACKS.items():
                 if kind in kinds:
                     register_kind(content, report)
@@ -98,13 +109,15 @@ def unregister(pack: str) -> dict[str, int]:
     """Forget a pack and all that was registered of it: {kind: how many}. Its configuration stays as it is."""
     return {
         "actions": actions.remove_pack(pack),
+        "aliases": action_aliases.remove_pack(pack),
+        "policies": policies.remove_pack(pack),
         "config_schemas": config_schemas.remove(pack),
         "packs": packs.remove(pack),
     }
 
 
 def ensure_indexes() -> None:
-    for model in (Action, Pack, RunnerType, Config, ConfigSchema):
+    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema):
         model.ensure_indexes()
 
 
@@ -150,31 +163,79 @@ def _register_config(content: PackContent, report: Report) -> None:
 
 
 def _register_actions(content: PackContent, report: Report) -> None:
-    pack, directory = content.reference, content.directory
     runners = {runner["name"]: runner["runner_parameters"] for runner in runner_types.find({})[0]}
+    kind = _Kind(
+        name="actions",
+        singular="action",
+        check=lambda metadata: _action(metadata, content.directory, runners),
+        save=lambda metadata: actions.save(Action.from_metadata(metadata)),
+        remove_except=actions.remove_except,
+    )
+    _register_files(kind, content, report)
+
+
+def _register_aliases(content: PackContent, report: Report) -> None:
+    kind = _Kind(
+        name="aliases",
+        singular="alias",
+        check=alias_metadata.complete,
+        save=lambda metadata: action_aliases.save(ActionAlias.from_metadata(metadata)),
+        remove_except=action_aliases.remove_except,
+    )
+    _register_files(kind, content, report)
+
+
+def _register_policies(content: PackContent, report: Report) -> None:
+    kind = _Kind(
+        name="policies",
+        singular="policy",
+        check=policy_metadata.complete,
+        save=lambda metadata: policies.save(Policy.from_metadata(metadata)),
+        remove_except=policies.remove_except,
+    )
+    _register_files(kind, content, report)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Content of one object a file."""
+
+    #: Also of the directory.
+    name: str
+    singular: str
+    #: The metadata with what may be left out; raises ContentError.
+    check: Callable[[Document], Document]
+    save: Callable[[Document], None]
+    remove_except: Callable[[str, Collection[str], Collection[str]], int]
+
+
+def _register_files(kind: _Kind, content: PackContent, report: Report) -> None:
+    """Register each metadata file of a kind, and forget what was registered and is gone."""
+    pack, directory = content.reference, content.directory
     names: set[str] = set()
     broken: list[str] = []
-    for path in _metadata_files(directory / "actions"):
+    for path in _metadata_files(directory / kind.name):
         relative = str(path.relative_to(directory))
         broken.append(relative)
         with report.collecting(path):
-            action = _action(load(path), pack, directory, runners)
-            if action["name"] in names:
-                raise ContentError(f'name: the pack has another action "{action["name"]}"')
-            if content.overrides.apply("actions", action):
-                report.add("actions(overridden)", 1)
-            actions.save(Action.from_metadata({**action, "metadata_file": relative}))
-            names.add(action["name"])
+            metadata = load(path)
+            if metadata.setdefault("pack", pack) != pack:
+                raise ContentError(f'pack: "{metadata["pack"]}" is not the pack that the file is in, "{pack}"')
+            metadata = kind.check(metadata)
+            if metadata["name"] in names:
+                raise ContentError(f'name: the pack has another {kind.singular} "{metadata["name"]}"')
+            if kind.name in overrides.KINDS and content.overrides.apply(kind.name, metadata):
+                report.add(f"{kind.name}(overridden)", 1)
+            kind.save({**metadata, "metadata_file": relative})
+            names.add(metadata["name"])
             broken.pop()
     # What was registered from a file that is broken now stays until somebody mends it or takes it away.
-    removed = actions.remove_except(pack, names, broken)
-    report.add("actions", len(names))
-    LOG.info("Pack %s: %d actions registered, %d removed, %d not valid", pack, len(names), removed, len(broken))
+    removed = kind.remove_except(pack, names, broken)
+    report.add(kind.name, len(names))
+    LOG.info("Pack %s: %d %s registered, %d removed, %d not valid", pack, len(names), kind.name, removed, len(broken))
 
 
-def _action(metadata: Document, pack: str, directory: Path, runners: dict[str, Document]) -> Document:
-    if metadata.setdefault("pack", pack) != pack:
-        raise ContentError(f'pack: "{metadata["pack"]}" is not the pack that the file is in, "{pack}"')
+def _action(metadata: Document, directory: Path, runners: dict[str, Document]) -> Document:
     runner = metadata.get("runner_type")
     if isinstance(runner, str) and runner not in runners:
         raise ContentError(f'runner_type: there is no runner type "{runner}"')
@@ -189,6 +250,8 @@ def _metadata_files(directory: Path) -> list[Path]:
 
 _OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
     "actions": _register_actions,
+    "aliases": _register_aliases,
+    "policies": _register_policies,
     "configs": _register_config,
 }
 RUNNERS = "runners"

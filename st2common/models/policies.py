@@ -1,4 +1,4 @@
-"""Policies: what limits or repeats the executions of an action. From the packs' files or made through the API."""
+"""Policies: what limits or repeats the executions of an action. From the packs' files or made over the API."""
 
 from __future__ import annotations
 

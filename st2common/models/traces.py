@@ -8,14 +8,13 @@ The document in ``trace_d_b``::
     action_executions   [{object_id, ref, updated_at (microseconds), caused_by {id, type}}]
     rules               the same
     trigger_instances   the same
+    joined              True where it was stored only because something has joined an execution without a named trace
 
 Most executions are alone in their trace. Of those nothing is stored: the trace has the id of the execution and is made
 from it when somebody looks (see :mod:`st2common.services.traces`).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -52,10 +51,19 @@ class Traces:
     def get(self, trace_id: ObjectId) -> Document | None:
         return self.collection.find_one({"_id": trace_id})
 
-    def begin(self, trace_id: ObjectId, tag: str, start_timestamp: int, **components: list[Document]) -> None:
+    def begin(
+        self, trace_id: ObjectId, tag: str, start_timestamp: int, executions: list[Document], *, joined: bool = False
+    ) -> None:
         """Store a trace, if it is not stored yet."""
-        empty: dict[str, list[Any]] = {EXECUTIONS: [], RULES: [], TRIGGER_INSTANCES: []}
-        trace = {"trace_tag": tag, "start_timestamp": start_timestamp, **empty, **components}
+        trace: Document = {
+            "trace_tag": tag,
+            "start_timestamp": start_timestamp,
+            EXECUTIONS: executions,
+            RULES: [],
+            TRIGGER_INSTANCES: [],
+        }
+        if joined:
+            trace["joined"] = True
         self.collection.update_one({"_id": trace_id}, {"$setOnInsert": trace}, upsert=True)
 
     def add(self, trace_id: ObjectId, kind: str, item: Document) -> bool:

@@ -52,7 +52,7 @@ def join(database: Database[Document], execution: Mapping[str, Any]) -> None:
     tag, identity = _checked(wanted)
     traces = Traces(database)
     if identity is None:
-        traces.begin(execution["_id"], tag, execution["start_timestamp"], action_executions=[_component(execution)])
+        traces.begin(execution["_id"], tag, execution["start_timestamp"], [_component(execution)])
     elif not traces.add(identity, EXECUTIONS, _component(execution)):
         _begin_from_execution(database, traces, identity)
         traces.add(identity, EXECUTIONS, _component(execution))
@@ -98,7 +98,7 @@ def find_traces(
         ids = {"_id": {"$in": [execution["_id"] for execution in executions]}}
         joined = {trace["_id"] for trace in collections[0].find(ids, {"_id": 1})}
         found += _of_executions(database, [execution for execution in executions if execution["_id"] not in joined])
-        total += collections[1].count_documents(alone) - len(joined)
+        total += collections[1].count_documents(alone) - collections[0].count_documents({**stored, "joined": True})
     found.sort(key=lambda trace: int(trace["start_timestamp"]), reverse=not oldest_first)
     return [_to_api(trace) for trace in found[offset : end or None]], total
 
@@ -124,7 +124,7 @@ def _begin_from_execution(database: Database[Document], traces: Traces, identity
     if execution is None:
         raise ValidationError(f'Trace with id "{identity}" is not found.')
     trace = _of_executions(database, [execution])[0]
-    traces.begin(identity, trace["trace_tag"], trace["start_timestamp"], action_executions=trace[EXECUTIONS])
+    traces.begin(identity, trace["trace_tag"], trace["start_timestamp"], trace[EXECUTIONS], joined=True)
 
 
 def _conditions(filters: Mapping[str, str]) -> tuple[Document, Document | None]:

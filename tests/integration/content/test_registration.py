@@ -13,7 +13,7 @@ from pymongo.database import Database
 
 from st2common import config as configuration
 from st2common.content import paths, registrar
-from st2common.models import actions, packs, runner_types
+from st2common.models import action_aliases, actions, packs, policies, runner_types
 
 Documents = Database[dict[str, Any]]
 
@@ -180,3 +180,33 @@ def test_the_command(database: Documents, database_uri: str, config: cfg.ConfigO
     assert rules.returncode == 0
     assert "There are no rules in this version" in rules.stderr
     assert refs("mine") == ["mine.a"]
+
+
+def test_aliases_and_policies(database: Documents, config: cfg.ConfigOpts, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "mine/pack.yaml": MANIFEST.format("mine"),
+            "mine/aliases/say.yaml": "name: say\naction_ref: core.local\nformats: ['say {{cmd}}']\n",
+            "mine/aliases/broken.yaml": "name: broken\naction_ref: core.local\nformats: ['say (']\n",
+            "mine/policies/few.yaml": (
+                "name: few\nresource_ref: core.local\npolicy_type: action.concurrency\nparameters: {threshold: 2}\n"
+            ),
+            "mine/policies/none.yaml": "name: none\nresource_ref: core.local\npolicy_type: action.nosuch\n",
+        },
+    )
+    (tmp_path / "overrides").mkdir()
+    (tmp_path / "overrides" / "mine.yaml").write_text("aliases: {defaults: {enabled: false}}\n")
+    config.set_override("base_path", str(tmp_path), group="system")
+    directory = [tmp_path / "packs" / "mine"]
+    report = registrar.register(config, ["aliases", "policies"], directory)
+    assert (report.counts["aliases"], report.counts["policies"]) == (1, 1)
+    assert ["say (" in report.errors[0], "action.nosuch" in report.errors[1]] == [True, True]
+    [alias], [policy] = action_aliases.find({})[0], policies.find({})[0]
+    assert (alias["ref"], alias["enabled"], alias["metadata_file"]) == ("mine.say", False, "aliases/say.yaml")
+    assert (policy["ref"], policy["parameters"]) == ("mine.few", {"threshold": 2, "action": "delay"})
+    (directory[0] / "aliases" / "say.yaml").unlink()
+    (directory[0] / "policies" / "few.yaml").write_text("name: [few")
+    registrar.register(config, ["aliases", "policies"], directory)
+    assert (action_aliases.find({})[1], policies.find({})[1]) == (0, 1)
+    assert registrar.unregister("mine")["policies"] == 1

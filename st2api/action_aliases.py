@@ -1,0 +1,118 @@
+"""Action aliases: what people may say, which of it a command is, and help."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response
+
+from st2api.context import api
+from st2common.errors import ValidationError
+from st2common.http import body, query
+from st2common.http.paging import Attributes, Page
+from st2common.http.responses import answer, no_content
+from st2common.models import action_aliases
+from st2common.services.action_aliases import create_alias, delete_alias, get_alias, update_alias
+from st2common.services.alias_execution import match_command
+from st2common.services.alias_matching import displays_of
+
+FIELDS = (
+    "id",
+    "uid",
+    "ref",
+    "pack",
+    "name",
+    "description",
+    "enabled",
+    "action_ref",
+    "formats",
+    "ack",
+    "result",
+    "extra",
+    "immutable_parameters",
+    "metadata_file",
+)
+# Characters of a regular expression.
+_MAX_FILTER = 200
+
+MATCH: dict[str, Any] = {
+    "type": "object",
+    "required": ["command"],
+    "properties": {"command": {"type": "string"}},
+}
+#: The service checks the rest.
+CHANGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["name", "action_ref", "formats"],
+}
+
+routes = Blueprint("action_aliases", __name__, url_prefix="/actionalias")
+
+
+@routes.get("")
+def list_aliases() -> Response:
+    page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
+    found, total = action_aliases.find(query.texts(), page.limit, page.offset)
+    return page.answer([attributes.select(alias, ("id", "ref")) for alias in found], total)
+
+
+@routes.get("/<ref_or_id>")
+def get_one_alias(ref_or_id: str) -> Response:
+    return answer(get_alias(ref_or_id))
+
+
+@routes.post("")
+def add_alias() -> Response:
+    return answer(create_alias(api().transport, _wanted()), 201)
+
+
+@routes.put("/<ref_or_id>")
+def change_alias(ref_or_id: str) -> Response:
+    return answer(update_alias(api().transport, ref_or_id, _wanted()))
+
+
+@routes.delete("/<ref_or_id>")
+def remove_alias(ref_or_id: str) -> Response:
+    delete_alias(api().transport, ref_or_id)
+    return no_content()
+
+
+@routes.post("/match")
+def match() -> Response:
+    """The one alias that a command has."""
+    alias, form = match_command(body.checked(MATCH)["command"])
+    return answer({"actionalias": alias, "display": form.display, "representation": form.representation})
+
+
+@routes.get("/help")
+def show_help() -> Response:
+    """What people may say, of enabled aliases; ``filter`` is a regular expression."""
+    page = Page.of_request(default_limit=None)
+    shown = _filter()
+    found, _ = action_aliases.find({"pack": query.text("pack") or ""})
+    helpstrings = [
+        {"pack": alias["pack"], "display": display, "description": alias["description"]}
+        for alias in found
+        if alias["enabled"]
+        for display in displays_of(alias)
+        if shown is None or shown.search(display)
+    ]
+    return answer({"available": len(helpstrings), "helpstrings": page.cut(helpstrings)})
+
+
+def _filter() -> re.Pattern[str] | None:
+    text = query.text("filter")
+    if not text:
+        return None
+    if len(text) > _MAX_FILTER:
+        raise ValidationError(f'Parameter "filter" is longer than {_MAX_FILTER} characters')
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValidationError(f'Parameter "filter" is no regular expression: {error}') from None
+
+
+def _wanted() -> dict[str, Any]:
+    """A null counts as absent: clients send all attributes that they know."""
+    return {name: value for name, value in body.checked(CHANGE).items() if value is not None}
