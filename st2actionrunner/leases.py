@@ -1,4 +1,7 @@
-"""Keeps this runner's claim on its executions alive, and notices those that it has lost or that are to end."""
+"""Keeps this runner's claim on its executions alive, and notices those that it has lost or that are to end.
+
+The runner has a lease of its own too, which tells others that it is alive.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pymongo.errors import PyMongoError
 from st2actionrunner.active_run import ActiveRun
 from st2common.clock import now_us
 from st2common.models.executions import Executions
+from st2common.models.leases import RUNNERS, Lease
 from st2common.models.statuses import Status
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +40,7 @@ class LeaseKeeper:
         """``active`` gives the runs of this process by execution id."""
         self._executions = executions
         self._owner = owner
+        self._alive = Lease(executions.collection.database, RUNNERS + owner, owner, LEASE)
         self._active = active
         self._stopping = False
         self._due = threading.Event()
@@ -56,26 +61,32 @@ class LeaseKeeper:
         self._stopping = True
         self._due.set()
         self._thread.join()
-        if left:
+        # Without a database there is nothing to be told: the leases run out by themselves.
+        if left or not self.problem:
             self._try(left, HANDOVER_LEASE)
 
     def _run(self) -> None:
         while not self._stopping:
-            if active := self._active():
-                self._try(active, LEASE)
-            else:
-                self.problem = None
+            self._try(self._active(), LEASE)
             self._due.wait(RETRY_INTERVAL if self.problem else RENEW_INTERVAL)
             self._due.clear()
 
     def _try(self, active: Mapping[str, ActiveRun], seconds: float) -> None:
         try:
-            self._executions.renew_leases(self._owner, active, lease_until(seconds))
-            self._look_at(active)
+            if active:
+                self._executions.renew_leases(self._owner, active, lease_until(seconds))
+                self._look_at(active)
+            self._tell_alive()
             self.problem = None
         except PyMongoError as error:
             self.problem = f"leases are not renewed: {error}"
-            LOG.warning("The leases of %d executions are not renewed: %s", len(active), error)
+            LOG.warning("Our lease and those of %d executions are not renewed: %s", len(active), error)
+
+    def _tell_alive(self) -> None:
+        if self._stopping:
+            self._alive.release()
+        else:
+            self._alive.acquire()
 
     def _look_at(self, active: Mapping[str, ActiveRun]) -> None:
         for stored in self._executions.owned(active):

@@ -19,11 +19,14 @@ from st2common.models import execution_list
 from st2common.models.connection import Document
 from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
 from st2common.models.statuses import COMPLETED, Status
+from st2common.services import waiting
 from st2common.services.cancellation import NotCancelable, cancel_execution
 from st2common.services.executions import request_execution, rerun_execution
 
 # The largest result that a client may ask to get within an execution.
 _MAX_RESULT_SIZE = 14 * 1024 * 1024
+# The field that only one execution by itself has: to find it out costs queries.
+WAITING = "waiting"
 # A tree of executions that is deeper than this is one that refers to itself.
 _MAX_DEPTH = 64
 
@@ -49,7 +52,8 @@ def list_executions() -> Response:
 
 @routes.get("/<execution_id>")
 def get_execution(execution_id: str) -> Response:
-    attributes = Attributes.of_request(FIELDS, EXCLUDABLE)
+    """One execution. Of an unfinished one ``waiting`` says in words why it does not start or go on, if so."""
+    attributes = Attributes.of_request((*FIELDS, WAITING), (*EXCLUDABLE, WAITING))
     stored = api().find_execution(execution_id, _fields(attributes))
     limit = query.integer("max_result_size")
     if limit is not None:
@@ -58,7 +62,12 @@ def get_execution(execution_id: str) -> Response:
         if (stored.get("result_size") or 0) > limit:
             stored.pop("result", None)
     results.complete(stored, api().log, results.OUTPUT_IN_EXECUTION)
-    return answer(select(shown(stored), attributes.include, attributes.exclude))
+    selected = select(shown(stored), attributes.include, attributes.exclude)
+    if attributes.wanted(WAITING) and stored.get("status") not in COMPLETED:
+        reason = waiting.why(api().database, str(stored["_id"]), broker_healthy=api().transport.healthy())
+        if reason:
+            selected[WAITING] = reason
+    return answer(selected)
 
 
 @routes.get("/<execution_id>/attribute/<name>")

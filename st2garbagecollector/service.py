@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from st2common.datastore.crypto import KeyFile
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
-from st2common.models.leases import Lease
+from st2common.models.leases import COLLECTOR, Lease
 from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
@@ -46,7 +46,7 @@ class GarbageCollectorService:
             ConfigError: something would be kept for less than a day.
         """
         owner = f"{socket.gethostname()}-{os.getpid()}"
-        self._lease = Lease(database, "garbagecollector", owner, LEASE)
+        self._lease = Lease(database, COLLECTOR, owner, LEASE)
         self._policies = PolicyKeeper(database, transport, KeyFile.of_config(config), self._hurry)
         self._jobs = [*_jobs(config, database, transport, owner), self._policies]
         self._due = dict.fromkeys(self._jobs, 0.0)

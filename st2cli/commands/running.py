@@ -20,6 +20,7 @@ RESULT_ATTRIBUTES = (
     "context.user",
     "parameters",
     "status",
+    "waiting",
     "start_timestamp",
     "end_timestamp",
     "result",

@@ -19,6 +19,11 @@ from st2common.models.connection import Document
 
 COLLECTION = "lease_d_b"
 
+#: The lease of the garbage collector that works.
+COLLECTOR = "garbagecollector"
+#: Behind it the name of an action runner: it holds such a lease as long as it is alive.
+RUNNERS = "actionrunner/"
+
 
 class Lease:
     def __init__(self, database: Database[Document], name: str, owner: str, seconds: float) -> None:
@@ -43,3 +48,9 @@ class Lease:
     def release(self) -> None:
         """Let the next one have it at once, if it is ours."""
         self._collection.delete_one({"_id": self._name, "owner": self._owner})
+
+
+def holders(database: Database[Document], prefix: str) -> list[str]:
+    """Who holds a lease now whose name begins with ``prefix``."""
+    named = {"_id": {"$gte": prefix, "$lt": prefix + "\uffff"}}
+    return sorted(lease["owner"] for lease in database[COLLECTION].find({**named, "until": {"$gt": now_us()}}))

@@ -155,6 +155,14 @@ def test_one_execution_in_the_form_that_is_asked_for(
     assert printed == (out if isinstance(printed, str) else yaml.safe_load(out) if "-y" in options else json.loads(out))
 
 
+def test_why_it_waits_is_told(platform: ScriptedPlatform, capsys: Captured) -> None:
+    platform.answers["GET", _ONE] = [
+        (200, execution("requested", waiting="Waits for an action runner: none is alive."))
+    ]
+    assert main(["execution", "get", EXECUTION_ID]) == 0
+    assert "waiting: Waits for an action runner: none is alive.\n" in capsys.readouterr().out
+
+
 def test_detail_shows_every_property(platform: ScriptedPlatform, capsys: Captured) -> None:
     assert main(["execution", "get", "-d", EXECUTION_ID]) == 0
     out = capsys.readouterr().out

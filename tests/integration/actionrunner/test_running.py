@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from st2common.models import runner_types
+from st2common.models import leases, runner_types
 from st2common.output.chunk import Stream
 from st2common.transport.topology import EXECUTION, EXECUTION_OUTPUT
 from tests.conditions import eventually
@@ -226,3 +226,10 @@ def test_a_message_of_nothing_is_dropped(bench: Bench) -> None:
     assert bench.run("true")["status"] == "succeeded"
     assert bench.keepers()
     assert all(alive(pid) for pid in bench.keepers())
+
+
+def test_a_runner_tells_that_it_is_alive_until_it_stops(bench: Bench) -> None:
+    runner = bench.runner()
+    eventually(lambda: leases.holders(bench.database, leases.RUNNERS) == [f"{os.uname().nodename}/1"])
+    bench.stop(runner)
+    assert leases.holders(bench.database, leases.RUNNERS) == []

@@ -31,8 +31,9 @@ def test_an_accepted_execution_has_the_documented_form(client: FlaskClient) -> N
     assert execution["liveaction"]["runner_info"] == {}
     assert [entry["status"] for entry in execution["log"]] == ["requested"]
     assert not {"result", "end_timestamp", "children"} & set(execution)
-    assert client.get(f"/v1/executions/{execution['id']}").json == execution
-    assert client.get("/v1/executions/last").json == execution
+    shown = {**execution, "waiting": "Waits for an action runner: none is alive."}
+    assert client.get(f"/v1/executions/{execution['id']}").json == shown
+    assert client.get("/v1/executions/last").json == shown
 
 
 @pytest.mark.parametrize(
