@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from st2common.models import leases, runner_types
+from st2common.models import configs, leases, runner_types
 from st2common.output.chunk import Stream
 from st2common.transport.topology import EXECUTION, EXECUTION_OUTPUT
 from tests.conditions import eventually
@@ -206,9 +206,8 @@ def test_a_child_that_cannot_be_spawned(bench: Bench, tmp_path: Path) -> None:
     assert bench.end_of_log(str(ended["_id"])).status == "failed"
 
 
-def test_templates_see_the_configuration_of_the_pack(bench: Bench, tmp_path: Path) -> None:
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "core.yaml").write_text("greeting: hello\n")
+def test_templates_see_the_configuration_of_the_pack(bench: Bench) -> None:
+    configs.save("core", {"greeting": "hello"})
     execution_id = bench.request("true")
     schema = {"type": "string", "default": "echo {{ config_context.greeting }}"}
     bench.executions.collection.update_one(
