@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 #: First words: what they are about.
 _GROUPS = {
     "action": "what can be run",
+    "action-alias": "commands in people's words, and the actions that they stand for",
     "apikey": "keys by which programs say who they are",
     "execution": "what has been run: watch, look at, cancel, run again",
     "inquiry": "what waits for an answer of people",
     "key": "the datastore: keys and their values",
     "pack": "where the actions come from",
+    "policy": "what limits or repeats executions",
+    "policy-type": "the kinds of policies",
     "runner": "the ways in which actions are run",
+    "trace": "what followed from one event or one request",
 }
 #: First words that are commands by themselves: (group, verb).
 _SHORTCUTS = {
@@ -103,7 +107,7 @@ def _run(words: list[str]) -> int:
 
 
 def _top_parser() -> argparse.ArgumentParser:
-    groups = "\n".join(f"  {name:<10} ...     {about}" for name, about in _GROUPS.items())
+    groups = "\n".join(f"  {name:<12} ...   {about}" for name, about in _GROUPS.items())
     parser = argparse.ArgumentParser(
         prog="st2",
         description="Event-driven automation with live output.",
@@ -151,7 +155,7 @@ def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
 
 
 def _verbs(group: str) -> dict[str, Command]:
-    verbs: dict[str, Command] = import_module(f"st2cli.commands.{group}").VERBS
+    verbs: dict[str, Command] = import_module(f"st2cli.commands.{group.replace('-', '_')}").VERBS
     return verbs
 
 

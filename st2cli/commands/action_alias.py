@@ -1,0 +1,83 @@
+"""``st2 action-alias``: commands in people's words."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from st2cli.command import Command, Session
+from st2cli.commands import running
+from st2cli.commands.resources import Resource
+
+_ALIASES = Resource(
+    path="/actionalias",
+    singular="action alias",
+    plural="action aliases",
+    listed=("ref", "pack", "description", "enabled"),
+    shown=(
+        "id",
+        "ref",
+        "pack",
+        "name",
+        "description",
+        "enabled",
+        "action_ref",
+        "formats",
+        "ack",
+        "result",
+        "extra",
+        "immutable_parameters",
+    ),
+    filters={"pack": "only the aliases of this pack"},
+)
+
+
+def _configure_match(parser: ArgumentParser) -> None:
+    parser.add_argument("command", metavar="command", help="what somebody says, as one word")
+
+
+def _match(args: Namespace, session: Session) -> int:
+    found = session.client.post("/actionalias/match", {"command": args.command})
+    if session.printer.form != "text":
+        session.printer.data(found)
+        return 0
+    shown = {"ref": found["actionalias"]["ref"], **found}
+    session.printer.properties(shown, ("ref", "display", "representation"))
+    return 0
+
+
+def _configure_execute(parser: ArgumentParser) -> None:
+    _configure_match(parser)
+    running.add_run_options(parser)
+
+
+def _execute(args: Namespace, session: Session) -> int:
+    found = session.client.post("/actionalias/match", {"command": args.command})
+    body = {
+        "name": found["actionalias"]["ref"],
+        "format": found["representation"],
+        "command": args.command,
+        "user": "",
+        "source_channel": "cli",
+    }
+    answered = session.client.post("/aliasexecution", body)
+    if answered.get("message"):
+        session.printer.note(str(answered["message"]))
+    return running.see_through(session, answered["execution"], args)
+
+
+VERBS = {
+    **_ALIASES.reading(),
+    "match": Command(
+        "which alias a command is",
+        _configure_match,
+        _match,
+        examples="  st2 action-alias match 'print 5 lines'",
+    ),
+    "execute": Command(
+        "run what a command stands for",
+        _configure_execute,
+        _execute,
+        examples="  st2 action-alias execute 'print 5 lines'\n  st2 action-alias execute --tail 'print 5 lines'",
+    ),
+    **_ALIASES.changing(),
+}
