@@ -7,9 +7,13 @@ from typing import Any
 from flask import Blueprint, Response
 
 from st2api.context import api
-from st2common.errors import ValidationError
+from st2common.content.pack_files import DEFAULT_PACK
+from st2common.errors import NotFound, ValidationError
 from st2common.http import body
+from st2common.http.authorization import checks_objects, require
 from st2common.http.responses import answer, no_content
+from st2common.models import actions as models
+from st2common.rbac.resolution import content_uids, pack_uid
 from st2common.services import actions
 
 _DATA_FILES: dict[str, Any] = {
@@ -51,35 +55,66 @@ routes = Blueprint("action_changes", __name__, url_prefix="/actions")
 
 
 @routes.post("")
+@checks_objects
 def create_action() -> Response:
     metadata, data_files = _wanted()
+    _require_create(metadata)
     return answer(actions.create_action(api().config, metadata, data_files), 201)
 
 
 @routes.put("/<ref_or_id>")
+@checks_objects
 def update_action(ref_or_id: str) -> Response:
     metadata, data_files = _wanted()
+    earlier = _require("action_modify", ref_or_id)
+    if (earlier["pack"], earlier["name"]) != (metadata.get("pack", DEFAULT_PACK), metadata["name"]):
+        _require_create(metadata)
     return answer(actions.update_action(api().config, ref_or_id, metadata, data_files))
 
 
 @routes.delete("/<ref_or_id>")
+@checks_objects
 def delete_action(ref_or_id: str) -> Response:
     # Clients send this body without a content type.
     wanted = body.checked(DELETE)
+    _require("action_delete", ref_or_id)
     actions.delete_action(api().config, ref_or_id, remove_files=wanted.get("remove_files", False))
     return no_content()
 
 
 @routes.post("/<ref_or_id>/clone")
+@checks_objects
 def clone_action(ref_or_id: str) -> Response:
     wanted = body.checked(CLONE)
     name = wanted["dest_action"]
     if "." in wanted["dest_pack"]:
         raise ValidationError("dest_pack: the name of a pack has no dot in it")
+    _require("action_view", ref_or_id)
+    _require_create({"pack": wanted["dest_pack"], "name": name})
+    if wanted.get("overwrite") and models.get(f"{wanted['dest_pack']}.{name}"):
+        _require("action_modify", f"{wanted['dest_pack']}.{name}")
     copy = actions.clone_action(
         api().config, ref_or_id, wanted["dest_pack"], name, overwrite=wanted.get("overwrite", False)
     )
     return answer(copy, 201)
+
+
+def _require(permission: str, ref_or_id: str) -> dict[str, Any]:
+    """
+    Raises:
+        NotFound: there is no such action.
+        AccessDenied: the user has not this permission on it.
+    """
+    found = models.get(ref_or_id)
+    if found is None:
+        raise NotFound(f'Resource with a reference or id "{ref_or_id}" not found')
+    require(permission, *content_uids(found))
+    return found
+
+
+def _require_create(metadata: dict[str, Any]) -> None:
+    pack = metadata.get("pack", DEFAULT_PACK)
+    require("action_create", f"action:{pack}:{metadata['name']}", pack_uid(pack))
 
 
 def _wanted() -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -9,9 +9,11 @@ from flask import Blueprint, Response
 
 from st2common.errors import NotFound
 from st2common.http import query
+from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer
 from st2common.models import actions, packs, runner_types
+from st2common.rbac.resolution import content_uids
 
 Document = dict[str, Any]
 
@@ -42,6 +44,7 @@ routes = Blueprint("actions", __name__, url_prefix="/actions")
 
 
 @routes.get("")
+@needs("action_list")
 def list_actions() -> Response:
     page, attributes = Page.of_request(default_limit=None), Attributes.of_request(FIELDS, _EXCLUDABLE)
     found, total = actions.find(query.texts(), page.limit, page.offset)
@@ -49,11 +52,13 @@ def list_actions() -> Response:
 
 
 @routes.get("/<ref_or_id>")
+@checks_objects
 def get_action(ref_or_id: str) -> Response:
     return answer(_action(ref_or_id))
 
 
 @routes.get("/views/overview")
+@needs("action_list")
 def list_overviews() -> Response:
     page, attributes = Page.of_request(default_limit=None), Attributes.of_request(FIELDS, _EXCLUDABLE)
     found, total = actions.find(query.texts(), page.limit, page.offset)
@@ -64,17 +69,20 @@ def list_overviews() -> Response:
 
 
 @routes.get("/views/overview/<ref_or_id>")
+@checks_objects
 def get_overview(ref_or_id: str) -> Response:
     action = _action(ref_or_id)
     return answer({**action, "parameters": _all_parameters(action)})
 
 
 @routes.get("/views/parameters/<ref_or_id>")
+@checks_objects
 def get_parameters(ref_or_id: str) -> Response:
     return answer({"parameters": _all_parameters(_action(ref_or_id))})
 
 
 @routes.get("/views/entry_point/<ref_or_id>")
+@checks_objects
 def get_entry_point(ref_or_id: str) -> Response:
     """The text of the action's file."""
     action = _action(ref_or_id)
@@ -96,6 +104,7 @@ def _action(ref_or_id: str) -> Document:
     found = actions.get(ref_or_id)
     if found is None:
         raise NotFound(f'Resource with a reference or id "{ref_or_id}" not found')
+    require("action_view", *content_uids(found))
     return found
 
 

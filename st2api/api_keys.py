@@ -12,6 +12,7 @@ from st2common import clock
 from st2common.auth.api_keys import MASK, ApiKeys, to_api
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body
+from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Page
 from st2common.http.responses import answer, no_content
 
@@ -37,6 +38,7 @@ routes = Blueprint("apikeys", __name__, url_prefix="/apikeys")
 
 
 @routes.get("")
+@needs("api_key_list")
 def list_keys() -> Response:
     page = Page.of_request(_DEFAULT_LIMIT)
     found, total = _keys().find(page.limit, page.offset)
@@ -44,14 +46,17 @@ def list_keys() -> Response:
 
 
 @routes.get("/<id_or_key>")
+@checks_objects
 def get_key(id_or_key: str) -> Response:
     found = _keys().get(id_or_key)
     if found is None:
         raise _unknown()
+    require("api_key_view", found["uid"])
     return answer(to_api(found, _masks()))
 
 
 @routes.post("")
+@needs("api_key_create")
 def create_key() -> Response:
     wanted = body.checked(_OBJECT)
     if wanted.get("id") and not ObjectId.is_valid(wanted["id"]):
@@ -70,11 +75,13 @@ def create_key() -> Response:
 
 
 @routes.put("/<id_or_key>")
+@checks_objects
 def change_key(id_or_key: str) -> Response:
     wanted = body.checked(_OBJECT)
     found = _keys().get(id_or_key)
     if found is None:
         raise _unknown()
+    require("api_key_modify", found["uid"])
     given_hash = _given_hash(wanted)
     if given_hash and given_hash != found["key_hash"]:
         raise ValidationError("The key_hash of an API key cannot be changed.")
@@ -90,7 +97,11 @@ def change_key(id_or_key: str) -> Response:
 
 
 @routes.delete("/<id_or_key>")
+@checks_objects
 def delete_key(id_or_key: str) -> Response:
+    found = _keys().get(id_or_key)
+    if found is not None:
+        require("api_key_delete", found["uid"])
     if not _keys().delete(id_or_key):
         raise _unknown()
     return no_content()

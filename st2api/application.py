@@ -31,6 +31,7 @@ from st2api.context import EXTENSION, Api
 from st2common.http import hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
+from st2common.http.authorization import Authorization
 from st2common.http.cors import allowed_origins
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -58,6 +59,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
     app.extensions[EXTENSION] = context
     hosts.guard(app, config)
     Authentication(config, database).guard(app)
+    Authorization(config, database).guard(app)
     for routes in (
         root.routes,
         web.routes,

@@ -11,11 +11,13 @@ from st2api.context import api
 from st2common.content import pack_config
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body
+from st2common.http.authorization import checks_objects, needs, require, rights
 from st2common.http.paging import Page
 from st2common.http.responses import answer
 from st2common.models import config_schemas, configs, packs
 from st2common.models.connection import Document
 from st2common.models.secrets import MASK, masked, object_schema
+from st2common.rbac.resolution import pack_uid
 
 LOG = logging.getLogger(__name__)
 
@@ -23,25 +25,31 @@ routes = Blueprint("configs", __name__)
 
 
 @routes.get("/configs")
+@needs("pack_list")
 def list_configs() -> Response:
     page = Page.of_request()
     found, total = configs.find(page.limit, page.offset)
-    return page.answer([_shown(config) for config in found], total)
+    visible = [config for config in found if rights().allows("pack_view", pack_uid(config["pack"]))]
+    return page.answer([_shown(config) for config in visible], total)
 
 
 @routes.get("/configs/<pack>")
+@checks_objects
 def get_config(pack: str) -> Response:
     found = configs.get(pack)
     if found is None:
         raise _unknown(pack)
+    require("pack_view", pack_uid(pack))
     return answer(_shown(found))
 
 
 @routes.put("/configs/<pack>")
+@checks_objects
 def set_config(pack: str) -> Response:
     """The body is the values themselves. They are written to the file of the configuration too."""
     if packs.get(pack) is None:
         raise _unknown(pack)
+    require("pack_config", pack_uid(pack))
     values = body.parsed()
     if not isinstance(values, dict):
         raise ValidationError("An object with the values of the configuration is expected")
@@ -61,6 +69,7 @@ def set_config(pack: str) -> Response:
 
 
 @routes.get("/config_schemas")
+@needs("pack_list")
 def list_schemas() -> Response:
     page = Page.of_request()
     found, total = config_schemas.find(page.limit, page.offset)
@@ -68,10 +77,12 @@ def list_schemas() -> Response:
 
 
 @routes.get("/config_schemas/<pack>")
+@checks_objects
 def get_schema(pack: str) -> Response:
     found = config_schemas.get(pack)
     if found is None:
         raise _unknown(pack)
+    require("pack_view", pack_uid(pack))
     return answer(found)
 
 

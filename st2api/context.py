@@ -9,12 +9,12 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.errors import AccessDenied
-from st2common.http import authentication, query
-from st2common.models import execution_list
+from st2common.http import authentication, authorization, query, visible_executions
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.log import OutputLog
+from st2common.rbac.executions import VIEW
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
 
@@ -40,7 +40,7 @@ class Api:
     @property
     def is_admin(self) -> bool:
         """Whether who asks may do everything. Without access control everybody may."""
-        return True
+        return authorization.rights().is_admin
 
     def acting_user(self, named: str | None) -> str:
         """Who is to be recorded for what is asked: who asks, or somebody else whom an administrator names.
@@ -53,18 +53,15 @@ class Api:
         return named or self.user
 
     def masks_secrets(self) -> bool:
-        """Whether this request's answer hides secrets. Without authentication everybody may ask to see them."""
+        """Whether this request's answer hides secrets. Administrators may ask to see them."""
         configured = self.config.api.mask_secrets and self.config.log.mask_secrets
-        return bool(configured) and not query.boolean("show_secrets")
+        return bool(configured) and not (query.boolean("show_secrets") and self.is_admin)
 
-    def find_execution(self, execution_id: str, projection: dict[str, int] | None = None) -> Document:
-        """The stored execution with this id, or the newest where it is ``last``.
-
-        Raises:
-            NotFound: there is none with this id.
-            ValidationError: there is none at all.
-        """
-        return execution_list.find_execution(self.executions.collection, execution_id, projection)
+    def find_execution(
+        self, execution_id: str, projection: dict[str, int] | None = None, permission: str = VIEW
+    ) -> Document:
+        """See :func:`.visible_executions.find_execution`."""
+        return visible_executions.find_execution(self.executions.collection, execution_id, projection, permission)
 
 
 def api() -> Api:

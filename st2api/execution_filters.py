@@ -8,7 +8,9 @@ from flask import Blueprint, Response
 
 from st2api.context import api
 from st2common.http import query
+from st2common.http.authorization import needs
 from st2common.http.responses import answer
+from st2common.http.visible_executions import visible
 from st2common.models import execution_list
 from st2common.models.connection import Document
 from st2common.models.execution_list import FILTERS, Selection
@@ -23,12 +25,13 @@ routes = Blueprint("execution_filters", __name__, url_prefix="/executions/views/
 
 
 @routes.get("")
+@needs("execution_views_filters_list")
 def list_values() -> Response:
     """``{filter: [values]}``; of all filters, or of those that the comma list ``types`` names."""
     wanted = query.comma_list("types")
     names = [name for name in _NAMES if not wanted or name in wanted]
     projection = {FILTERS[name]: 1 for name in names} or {"_id": 1}
-    newest = execution_list.find(api().executions.collection, Selection(), NEWEST, projection=projection)
+    newest = execution_list.find(api().executions.collection, visible(Selection()), NEWEST, projection=projection)
     return answer({name: _values(newest, FILTERS[name]) for name in names})
 
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 from st2api import results
 from st2api.context import api
 from st2common.http import query
+from st2common.http.authorization import checks_objects
 from st2common.http.raw_output import PLAIN_TEXT
 from st2common.http.responses import dumps
 from st2common.models.execution_view import projection, to_api
@@ -22,6 +23,7 @@ routes = Blueprint("execution_output", __name__, url_prefix="/executions")
 
 
 @routes.get("/<execution_id>/output")
+@checks_objects
 def get_output(execution_id: str) -> Response:
     """What is stored now of both streams in the order in which it was read, or of the one that is asked for."""
     kind = query.text("output_type") or "all"
@@ -42,6 +44,7 @@ def _stored(reader: Reader) -> Iterator[bytes]:
 
 
 @routes.get("/<execution_id>/result")
+@checks_objects
 def get_result(execution_id: str) -> Response:
     """The bare result. ``download`` makes browsers store it, ``compress`` gzips it, ``pretty_format`` indents it."""
     fields = projection(["result"])

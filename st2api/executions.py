@@ -13,12 +13,16 @@ from st2api.execution_schemas import CHANGE, CREATE, REPEAT
 from st2common.datastore.crypto import KeyFile
 from st2common.errors import ValidationError
 from st2common.http import body, query
+from st2common.http.authorization import checks_objects, enabled, needs, require, rights
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, fault
+from st2common.http.visible_executions import visible
 from st2common.models import execution_list
 from st2common.models.connection import Document
 from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
 from st2common.models.statuses import COMPLETED, Status
+from st2common.rbac.executions import STOP, VIEW, may
+from st2common.rbac.resolution import pack_uid
 from st2common.services import waiting
 from st2common.services.cancellation import NotCancelable, cancel_execution
 from st2common.services.executions import request_execution, rerun_execution
@@ -39,9 +43,10 @@ def shown(stored: Document) -> Document:
 
 
 @routes.get("")
+@needs("execution_list")
 def list_executions() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, EXCLUDABLE)
-    selection = execution_list.of_filters(query.texts())
+    selection = visible(execution_list.of_filters(query.texts()))
     collection = api().executions.collection
     found = execution_list.find(collection, selection, page.limit, page.offset, _fields(attributes))
     for stored in found:
@@ -51,6 +56,7 @@ def list_executions() -> Response:
 
 
 @routes.get("/<execution_id>")
+@checks_objects
 def get_execution(execution_id: str) -> Response:
     """One execution. Of an unfinished one ``waiting`` says in words why it does not start or go on, if so."""
     attributes = Attributes.of_request((*FIELDS, WAITING), (*EXCLUDABLE, WAITING))
@@ -71,6 +77,7 @@ def get_execution(execution_id: str) -> Response:
 
 
 @routes.get("/<execution_id>/attribute/<name>")
+@checks_objects
 def get_attribute(execution_id: str, name: str) -> Response:
     """The bare value of one field."""
     if name not in EXCLUDABLE:
@@ -81,6 +88,7 @@ def get_attribute(execution_id: str, name: str) -> Response:
 
 
 @routes.get("/<execution_id>/children")
+@checks_objects
 def list_children(execution_id: str) -> Response:
     """All executions below this one, flat: each followed by its own, or by start (``result_fmt=sorted``)."""
     depth = query.integer("depth")
@@ -89,19 +97,21 @@ def list_children(execution_id: str) -> Response:
     found = _descendants(str(parent["_id"]), levels)
     if query.text("result_fmt") == "sorted":
         found.sort(key=lambda stored: stored["start_timestamp"])
-    return answer([shown(stored) for stored in found])
+    return answer([shown(stored) for stored in found if may(rights(), VIEW, stored)])
 
 
 @routes.post("")
+@checks_objects
 def create_execution() -> Response:
     wanted = body.checked(CREATE)
+    _require_execute(wanted["action"])
     stored = request_execution(
         api().database,
         api().transport,
         action_ref=wanted["action"],
         parameters=wanted.get("parameters") or {},
         user=api().acting_user(wanted.get("user")),
-        context={**(wanted.get("context") or {}), **_context_header()},
+        context={**(wanted.get("context") or {}), **_context_header(), **_who_may()},
         delay=wanted.get("delay"),
         notify=wanted.get("notify"),
         key_file=KeyFile.of_config(api().config),
@@ -111,6 +121,7 @@ def create_execution() -> Response:
 
 
 @routes.post("/<execution_id>/re_run")
+@checks_objects
 def repeat_execution(execution_id: str) -> Response:
     wanted = body.checked(REPEAT)
     parameters, tasks, reset = wanted.get("parameters") or {}, wanted.get("tasks") or [], wanted.get("reset") or []
@@ -118,10 +129,12 @@ def repeat_execution(execution_id: str) -> Response:
         raise ValidationError("Parameters override is not supported when re-running task(s) for a workflow.")
     if not set(reset) <= set(tasks):
         raise ValidationError("List of tasks to reset does not match the tasks to rerun.")
+    earlier = api().find_execution(execution_id, {"action.ref": 1})
+    _require_execute(earlier["action"]["ref"])
     stored = rerun_execution(
         api().database,
         api().transport,
-        execution_id=str(api().find_execution(execution_id, {"_id": 1})["_id"]),
+        execution_id=str(earlier["_id"]),
         parameters=parameters,
         user=api().acting_user(wanted.get("user")),
         tasks=tasks,
@@ -134,9 +147,10 @@ def repeat_execution(execution_id: str) -> Response:
 
 
 @routes.delete("/<execution_id>")
+@checks_objects
 def delete_execution(execution_id: str) -> Response:
     """Cancel. Clients expect "cannot be canceled" as an answer of success."""
-    stored = api().find_execution(execution_id, {"_id": 1})
+    stored = api().find_execution(execution_id, {"_id": 1}, STOP)
     try:
         return answer(shown(_cancel(str(stored["_id"]))))
     except NotCancelable as error:
@@ -144,10 +158,11 @@ def delete_execution(execution_id: str) -> Response:
 
 
 @routes.put("/<execution_id>")
+@checks_objects
 def change_execution(execution_id: str) -> Response:
     """Ask for another status. The platform itself says how an execution ends, so clients can ask for its end only."""
     status = Status(body.checked(CHANGE)["status"])
-    stored = api().find_execution(execution_id, {"status": 1})
+    stored = api().find_execution(execution_id, {"status": 1}, STOP)
     if Status(stored["status"]) in COMPLETED:
         raise ValidationError("Execution is already in completed state.")
     if status in (Status.CANCELING, Status.CANCELED):
@@ -165,6 +180,16 @@ def _cancel(execution_id: str) -> Document:
         user=api().user,
         web_base_url=api().config.webui.webui_base_url,
     )
+
+
+def _require_execute(action_ref: str) -> None:
+    pack, _, name = action_ref.partition(".")
+    require("action_execute", f"action:{pack}:{name}", pack_uid(pack))
+
+
+def _who_may() -> Document:
+    """For the context of an execution: the roles with which it was allowed."""
+    return {"rbac": {"user": rights().user, "roles": list(rights().roles)}} if enabled() else {}
 
 
 def _context_header() -> Document:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from st2api.context import api
 from st2common.http import body
+from st2common.http.authorization import checks_objects, enabled, needs, require, rights
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer
 from st2common.models import execution_list
@@ -16,6 +17,7 @@ from st2common.models.connection import Document
 from st2common.models.execution_list import Selection
 from st2common.models.secrets import masked
 from st2common.models.statuses import Status
+from st2common.rbac import executions
 from st2common.services import inquiries
 
 _FIELDS = ("id", "route", "ttl", "users", "roles", "schema")
@@ -32,6 +34,7 @@ routes = Blueprint("inquiries", __name__, url_prefix="/inquiries")
 
 
 @routes.get("")
+@needs("inquiry_list")
 def list_inquiries() -> Response:
     """Those that wait, the newest first."""
     page, attributes = Page.of_request(_DEFAULT_LIMIT), Attributes.of_request(_FIELDS, _FIELDS)
@@ -43,25 +46,35 @@ def list_inquiries() -> Response:
 
 
 @routes.get("/<inquiry_id>")
+@checks_objects
 def get_inquiry(inquiry_id: str) -> Response:
     attributes = Attributes.of_request(_FIELDS, _FIELDS)
-    return answer(attributes.select(_shown(inquiries.find_inquiry(api().executions, inquiry_id))))
+    found = inquiries.find_inquiry(api().executions, inquiry_id)
+    require("inquiry_view", *_uids(found))
+    return answer(attributes.select(_shown(found)))
 
 
 @routes.put("/<inquiry_id>")
+@checks_objects
 def answer_inquiry(inquiry_id: str) -> Response:
     given: Document = body.checked(_ANSWER)
+    if enabled():
+        require("inquiry_respond", *_uids(inquiries.find_inquiry(api().executions, inquiry_id)))
     ended = inquiries.answer_inquiry(
         api().database,
         api().transport,
         inquiry_id=inquiry_id,
         response=given["response"],
         user=api().user,
-        roles=None,
+        roles=rights().roles if enabled() else None,
         web_base_url=api().config.webui.webui_base_url,
     )
     response, schema = ended["result"]["response"], ended["result"]["schema"]
     return answer({"id": inquiry_id, "response": masked(response, schema) if api().masks_secrets() else response})
+
+
+def _uids(stored: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"inquiry:{stored['_id']}", *executions.uids(stored))
 
 
 def _shown(stored: Mapping[str, Any]) -> Document:

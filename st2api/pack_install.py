@@ -12,6 +12,7 @@ from st2common.content.pack_index import PackIndex
 from st2common.datastore.crypto import KeyFile
 from st2common.errors import ValidationError
 from st2common.http import body
+from st2common.http.authorization import needs
 from st2common.http.responses import answer
 from st2common.services import executions
 
@@ -32,6 +33,7 @@ routes = Blueprint("pack_install", __name__, url_prefix="/packs")
 
 
 @routes.post("/install")
+@needs("pack_install")
 def install() -> Response:
     wanted = body.checked(INSTALL)
     parameters = {
@@ -43,22 +45,26 @@ def install() -> Response:
 
 
 @routes.post("/uninstall")
+@needs("pack_uninstall")
 def uninstall() -> Response:
     return _started("packs.uninstall", {"packs": body.checked(UNINSTALL)["packs"]})
 
 
 @routes.get("/index")
+@needs("pack_search")
 def get_index() -> Response:
     index = _index()
     return answer({"status": list(index.status), "index": dict(index.packs)})
 
 
 @routes.get("/index/health")
+@needs("pack_views_index_health")
 def get_index_health() -> Response:
     return answer(_index().health())
 
 
 @routes.post("/index/search")
+@needs("pack_search")
 def search_index() -> Response:
     """A list for ``query``; for ``pack`` the one with that name, or an empty list."""
     wanted = body.checked(SEARCH)

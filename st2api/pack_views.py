@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 
 from st2api.packs import find_pack
 from st2common.errors import NotFound
+from st2common.http.authorization import checks_objects, require
 from st2common.http.responses import answer
 from st2common.models.connection import Document
 
@@ -23,13 +24,18 @@ _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 _SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif"})
 _TEXT_TYPES = {".yaml": "application/x-yaml", ".yml": "application/x-yaml", ".py": "application/x-python"}
 
+# Pages show it beside the names of packs; everybody may see it.
+_ICON = "icon.png"
+
 routes = Blueprint("pack_views", __name__, url_prefix="/packs/views")
 
 
 @routes.get("/files/<ref_or_id>")
+@checks_objects
 def list_files(ref_or_id: str) -> Response:
     """``[{"file_path", "content"}]`` of the files that are text and not too large."""
     pack = find_pack(ref_or_id)
+    require("pack_view", pack["uid"])
     files, size = [], 0
     for name in pack["files"]:
         path = _inside(pack, name)
@@ -44,9 +50,13 @@ def list_files(ref_or_id: str) -> Response:
 
 
 @routes.get("/file/<ref_or_id>/<path:file_path>")
+@checks_objects
 def get_file(ref_or_id: str, file_path: str) -> Response:
     """The file itself; 304 where the client has it already."""
-    path = _inside(find_pack(ref_or_id), file_path)
+    pack = find_pack(ref_or_id)
+    if file_path != _ICON:
+        require("pack_view", pack["uid"])
+    path = _inside(pack, file_path)
     if path is None:
         raise NotFound(f'File "{file_path}" not found')
     with path.open("rb") as file:

@@ -12,6 +12,7 @@ from st2common.content import paths, registrar
 from st2common.content.registrar import Report
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body, query
+from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer
 from st2common.models import packs
@@ -68,6 +69,7 @@ routes = Blueprint("packs", __name__, url_prefix="/packs")
 
 
 @routes.get("")
+@needs("pack_list")
 def list_packs() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
     found, total = packs.find(query.texts(), page.limit, page.offset)
@@ -75,11 +77,15 @@ def list_packs() -> Response:
 
 
 @routes.get("/<ref_or_id>")
+@checks_objects
 def get_pack(ref_or_id: str) -> Response:
-    return answer(find_pack(ref_or_id))
+    found = find_pack(ref_or_id)
+    require("pack_view", found["uid"])
+    return answer(found)
 
 
 @routes.post("/register")
+@needs("pack_register")
 def register_packs() -> Response:
     """{kind: how many were registered}. A broken file is an error unless ``fail_on_failure`` is false."""
     wanted = body.checked(REGISTER)
@@ -96,6 +102,7 @@ def register_packs() -> Response:
 
 
 @routes.post("/unregister")
+@needs("pack_uninstall")
 def unregister_packs() -> Response:
     """{kind: how many were forgotten}. Files stay where they are; packs of the platform are kept."""
     names = body.checked(UNREGISTER)["packs"]

@@ -10,6 +10,7 @@ from st2common import __version__
 from st2common.auth.identity import Identity, Kind
 from st2common.clock import isoformat, now_us
 from st2common.http.authentication import identity, location, public
+from st2common.http.authorization import any_user, enabled, rights
 from st2common.http.responses import answer
 
 DOCS_URL = "http://docs.stackstorm.com/3.9"
@@ -30,6 +31,7 @@ def root() -> Response:
 
 
 @routes.get("/user")
+@any_user
 def user() -> Response:
     who = identity()
     authentication = {"method": str(who.kind), "location": location()}
@@ -39,7 +41,7 @@ def user() -> Response:
         {
             "username": who.user,
             "authentication": authentication,
-            "rbac": {"enabled": False, "roles": [], "is_admin": api().is_admin},
+            "rbac": {"enabled": enabled(), "roles": list(rights().roles), "is_admin": rights().is_admin},
         }
     )
 

@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body, query
+from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer
 from st2common.models import runner_types
@@ -28,6 +29,7 @@ routes = Blueprint("runner_types", __name__, url_prefix="/runnertypes")
 
 
 @routes.get("")
+@needs("runner_type_list")
 def list_runner_types() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
     found, total = runner_types.find(query.texts(), page.limit, page.offset)
@@ -35,19 +37,26 @@ def list_runner_types() -> Response:
 
 
 @routes.get("/<name_or_id>")
+@checks_objects
 def get_runner_type(name_or_id: str) -> Response:
     found = runner_types.get(name_or_id)
     if found is None:
         raise _unknown(name_or_id)
+    require("runner_type_view", found["uid"])
     return answer(found)
 
 
 @routes.put("/<name_or_id>")
+@checks_objects
 def switch_runner_type(name_or_id: str) -> Response:
     """Only ``enabled`` is taken of the body."""
     wanted = body.parsed()
     if not isinstance(wanted, dict) or not isinstance(wanted.get("enabled"), bool):
         raise ValidationError("'enabled' is a required property")
+    found = runner_types.get(name_or_id)
+    if found is None:
+        raise _unknown(name_or_id)
+    require("runner_type_modify", found["uid"])
     changed = runner_types.set_enabled(name_or_id, wanted["enabled"])
     if changed is None:
         raise _unknown(name_or_id)

@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from st2common.models.statuses import Status
+from st2common.rbac.executions import VIEW, may
+from st2common.rbac.resolution import EVERYTHING, Rights
 from st2stream.feeds import Encoded, FeedHub, Subject
 from st2stream.subscriber import Filter, StreamEvent, Subscriber
 
@@ -22,13 +24,14 @@ _LOOK_INTERVAL = 2.0
 
 
 class Client:
-    def __init__(self, wanted: Filter, feeds: FeedHub, family: set[str] | None) -> None:
+    def __init__(self, wanted: Filter, feeds: FeedHub, family: set[str] | None, rights: Rights = EVERYTHING) -> None:
         """``family``: the executions whose output it gets; their children join it. None: whatever the filter lets
-        through."""
+        through. ``rights`` are those of whoever asks; when they change, the stream is cut from outside."""
         self.filter = wanted
         self._subscriber = Subscriber(wanted)
         self._feeds = feeds
         self._family = family
+        self._rights = rights
         self._lock = threading.Lock()
         #: Executions whose output is on its way, each with the events that wait for its end.
         self._following: dict[str, list[StreamEvent]] = {}
@@ -45,6 +48,8 @@ class Client:
 
     def _put_change(self, events: list[StreamEvent]) -> None:
         told = events[-1]
+        if not self._may_be_told(told):
+            return
         about_output = bool(told.execution_id) and self.filter.wants_output
         if about_output and told.ends and self._deferred(str(told.execution_id), events):
             return
@@ -88,6 +93,10 @@ class Client:
             and subject.execution_id not in self._following
         )
 
+    def may_see(self, execution: Mapping[str, Any]) -> bool:
+        """Whether it has the right to know of an execution, stored or in the API's form."""
+        return may(self._rights, VIEW, execution)
+
     @property
     def only(self) -> Collection[str] | None:
         """The executions whose output it may want; None: any."""
@@ -104,6 +113,12 @@ class Client:
 
     def close(self) -> None:
         self._subscriber.close()
+
+    def _may_be_told(self, event: StreamEvent) -> bool:
+        """Announcements are for everybody."""
+        if event.execution_id:
+            return self.may_see(event.data)
+        return not event.uids or self._rights.allows("action_alias_view", *event.uids)
 
     def _adopt(self, told: StreamEvent) -> None:
         """A child of an execution whose output the client gets is one as well."""

@@ -13,6 +13,7 @@ from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED
 from st2common.output.chunk import Stream
 from st2common.output.log import OutputLog
+from st2common.rbac.resolution import EVERYTHING, Rights, content_uids
 from st2common.transport.port import Message, Transport
 from st2common.transport.topology import ACTIONALIAS, ANNOUNCEMENT, EXECUTION
 from st2stream.client import Client
@@ -36,7 +37,8 @@ def stream_events(message: Message) -> list[StreamEvent]:
     if message.exchange == ANNOUNCEMENT:
         data = {"payload": body["payload"], "trace_context": body.get("trace_context")}
         return [StreamEvent(f"{ANNOUNCEMENT}__{key}", data)]
-    return [StreamEvent(f"{ACTIONALIAS}__{key}", body["alias"])]
+    alias = body["alias"]
+    return [StreamEvent(f"{ACTIONALIAS}__{key}", alias, uids=content_uids(alias))]
 
 
 def execution_events(key: str, execution: Mapping[str, Any]) -> list[StreamEvent]:
@@ -69,9 +71,9 @@ class EventHub:
         self._subscription = transport.subscribe(self._on_message, self._on_missed)
 
     @contextlib.contextmanager
-    def client(self, wanted: Filter) -> Iterator[Client]:
-        """A client that gets what happens from now on."""
-        client = Client(wanted, self._feeds, self._family(wanted))
+    def client(self, wanted: Filter, rights: Rights = EVERYTHING) -> Iterator[Client]:
+        """A client that gets what happens from now on, as far as ``rights`` let it."""
+        client = Client(wanted, self._feeds, self._family(wanted), rights)
         with self._binding:
             with self._lock:
                 self._clients.add(client)
@@ -104,7 +106,7 @@ class EventHub:
         if stored and stored["status"] in COMPLETED:
             found = self._executions.get(str(stored["_id"]))
             events = execution_events("update", to_api(found, web_base_url=self._web_base_url)) if found else []
-            if any(wanted.ends_with(event) for event in events):
+            if found and client.may_see(found) and any(wanted.ends_with(event) for event in events):
                 client.put_lost_end(events)
 
     def _family(self, wanted: Filter) -> set[str] | None:
@@ -129,7 +131,7 @@ class EventHub:
         no history, or ``from_start``."""
         for stored in self._executions.running(only):
             subject = Subject(str(stored["_id"]), stored["action"]["ref"], stored["runner"]["name"])
-            joining = [client for client in clients if client.may_follow(subject)]
+            joining = [client for client in clients if client.may_follow(subject) and client.may_see(stored)]
             if joining:
                 after = 0 if from_start else self._last_seq(subject.execution_id)
                 for client in joining:

@@ -22,6 +22,7 @@ from flask import Blueprint, Response, request
 
 from st2common.errors import ValidationError
 from st2common.http import query
+from st2common.http.authorization import needs
 from st2common.output.chunk import End
 from st2stream import sse
 from st2stream.feeds import Encoded, FeedHub, Subject
@@ -37,11 +38,14 @@ _LOOK_INTERVAL = 5.0
 
 
 def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_alive: float) -> Blueprint:
-    """``find_execution`` takes an id or ``last`` and raises NotFound; ``keep_alive``: seconds of silence after which a
-    comment is sent."""
+    """``find_execution`` takes an id or ``last`` and raises NotFound or AccessDenied.
+
+    ``keep_alive``: seconds of silence after which a comment is sent.
+    """
     routes = Blueprint("execution_output", __name__)
 
     @routes.get("/executions/<execution_id>/output")
+    @needs("stream_view")
     def output(execution_id: str) -> Response:
         execution = find_execution(execution_id)
         subject = Subject(str(execution["_id"]), execution["action"]["ref"], execution["runner"]["name"])

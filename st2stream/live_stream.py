@@ -15,6 +15,7 @@ from flask import Blueprint, Response, request
 from pymongo.errors import PyMongoError
 
 from st2common.http import query
+from st2common.http.authorization import needs, rights
 from st2stream.client import Client
 from st2stream.events import EventHub
 from st2stream.execution_output import stream
@@ -34,11 +35,12 @@ def blueprint(hub: EventHub, heartbeat: float) -> Blueprint:
     routes = Blueprint("live_stream", __name__)
 
     @routes.get("/stream")
+    @needs("stream_view")
     def live() -> Response:
         client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
         # Before the answer begins, so that it can still be an error.
         leaving = contextlib.ExitStack()
-        client = leaving.enter_context(hub.client(_filter()))
+        client = leaving.enter_context(hub.client(_filter(), rights()))
         response = stream(_events(hub, client, heartbeat, client_gone))
         response.call_on_close(leaving.close)
         return response

@@ -9,10 +9,11 @@ from st2common.config.loopback import require_loopback
 from st2common.http import hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
+from st2common.http.authorization import Authorization
 from st2common.http.cors import allowed_origins
 from st2common.http.serving import GeventServer, WebApplication
+from st2common.http.visible_executions import find_execution
 from st2common.models.connection import Document
-from st2common.models.execution_list import find_execution
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.mongo_log import MongoOutputLog, final_status
@@ -44,6 +45,7 @@ class Stream:
         self.app = create_app("st2stream", prefixes=PREFIXES, origins=allowed_origins(config))
         hosts.guard(self.app, config)
         Authentication(config, database).guard(self.app)
+        Authorization(config, database).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
         self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
         self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -39,13 +39,20 @@ class StreamEvent:
     """An event as all clients get it; encoded once, by the first who needs it."""
 
     def __init__(
-        self, name: str, data: Mapping[str, Any], execution_id: str | None = None, action_ref: str | None = None
+        self,
+        name: str,
+        data: Mapping[str, Any],
+        execution_id: str | None = None,
+        action_ref: str | None = None,
+        uids: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.data = data
         #: What the filters compare; None where the event has none and a filter drops it.
         self.execution_id = execution_id
         self.action_ref = action_ref
+        #: Of the alias that it tells about, and of its pack.
+        self.uids = uids
 
     @functools.cached_property
     def encoded(self) -> bytes:

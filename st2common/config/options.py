@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from st2common.config.groups import actionrunner, auth, garbagecollector, http, infrastructure, keyvalue, system, unused
+from st2common.config.groups import (
+    actionrunner,
+    auth,
+    garbagecollector,
+    http,
+    infrastructure,
+    keyvalue,
+    rbac,
+    system,
+    unused,
+)
 
-_USED = (http, auth, actionrunner, infrastructure, system, garbagecollector, keyvalue)
+_USED = (http, auth, rbac, actionrunner, infrastructure, system, garbagecollector, keyvalue)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

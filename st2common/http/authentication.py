@@ -139,15 +139,19 @@ class Authentication:
 
 
 def _is_public() -> bool:
-    view = current_app.view_functions.get(request.endpoint or "")
-    return bool(getattr(view, _PUBLIC, False))
+    return bool(getattr(current_app.view_functions.get(endpoint()), _PUBLIC, False))
+
+
+def endpoint() -> str:
+    """Which route the current request has found; empty: none."""
+    return request.endpoint or ""
 
 
 class CredentialEnded(ConnectionResetError):
     """To the server: cut the connection. A stream that merely stopped would look as if it had come to its end."""
 
     def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "the credential of this stream is no longer valid")
+        super().__init__(errno.ECONNRESET, "the credential of this stream is no longer valid, or has other rights")
 
 
 class Watch:
@@ -158,23 +162,32 @@ class Watch:
         self._credential = credential
         self._interval = interval
         self._checked_at = time.monotonic()
+        self._conditions: list[Callable[[], bool]] = []
+
+    def also(self, condition: Callable[[], bool]) -> None:
+        """Cut the stream as well when ``condition`` is no longer true. It may raise PyMongoError: nobody knows."""
+        self._conditions.append(condition)
 
     def check(self) -> bool:
         """Always False: whoever asks goes on.
 
         Raises:
-            CredentialEnded: the credential was revoked or disabled, or has expired.
+            CredentialEnded: the credential was revoked or disabled, or has expired; or the rights have changed.
         """
         if time.monotonic() - self._checked_at < self._interval:
             return False
         self._checked_at = time.monotonic()
         try:
             still = self._authenticator.identity(self._credential.kind, self._credential.secret)
+            same_rights = all(condition() for condition in self._conditions)
         except PyMongoError as error:
             LOG.warning("Whether the credential of a stream is still valid is not known yet: %s", error)
             return False
         if still is None:
             LOG.info("A stream is cut: its credential is no longer valid")
+            raise CredentialEnded
+        if not same_rights:
+            LOG.info("A stream is cut: the rights of its user have changed")
             raise CredentialEnded
         return False
 

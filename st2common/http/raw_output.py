@@ -19,6 +19,7 @@ from werkzeug.http import parse_range_header
 
 from st2common.errors import ValidationError
 from st2common.http import query
+from st2common.http.authorization import checks_objects
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
@@ -34,13 +35,15 @@ Document = dict[str, Any]
 def blueprint(
     log: OutputLog, bells: BellTower, executions: Executions, find_execution: Callable[[str], Document]
 ) -> Blueprint:
-    """The two routes. ``find_execution`` takes an id or ``last`` and gives the stored execution or raises NotFound.
+    """The two routes. ``find_execution`` takes an id or ``last`` and gives the stored execution, or raises NotFound or
+    AccessDenied.
 
     Where the execution's output is stored at its end only, the header ``X-St2-Stream-Output: off`` says so.
     """
     routes = Blueprint("raw_output", __name__, url_prefix="/executions")
 
     @routes.get("/<execution_id>/<any(stdout, stderr):name>")
+    @checks_objects
     def raw_output(execution_id: str, name: str) -> Response:
         execution = find_execution(execution_id)
         raw = RawOutput(log, bells, str(execution["_id"]), Stream(name), executions)

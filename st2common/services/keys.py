@@ -71,12 +71,11 @@ class Datastore:
         """
         Raises:
             NotFound: there is no such key, or it has expired.
-            AccessDenied: another user's key, or decryption of the system's, and the caller is no administrator.
+            AccessDenied: another user's key, and the caller is no administrator.
             ValidationError: there is no such scope, or the value cannot be decrypted.
         """
         full = USER_SCOPE if user else SYSTEM_SCOPE if scope == ALL_SCOPES else full_scope(scope)
         owner = _owner(caller, user)
-        _check_decrypt(caller, full, decrypt)
         found = self._keys.get(full, _stored_name(full, owner, name))
         if found is None:
             raise _unknown(name)
@@ -97,7 +96,8 @@ class Datastore:
         :meth:`Keys.find`) holds for each of the two.
 
         Raises:
-            AccessDenied, ValidationError: as :meth:`get_key`.
+            AccessDenied: as :meth:`get_key`; or decryption of the system's keys, and the caller is no administrator.
+            ValidationError: as :meth:`get_key`.
         """
         owner = _owner(caller, user)
         both = scope == ALL_SCOPES and not user

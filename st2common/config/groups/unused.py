@@ -74,12 +74,7 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt("sample_rate", default=1.0),
     ],
     "notifier": [logging_file("notifier")],
-    "rbac": [
-        cfg.BoolOpt("enable", default=False),
-        cfg.StrOpt("backend", default="noop"),
-        cfg.BoolOpt("sync_remote_groups", default=False),
-        cfg.BoolOpt("permission_isolation", default=False),
-    ],
+    "rbac": [cfg.StrOpt("backend", default="noop")],
     "resultstracker": [
         cfg.FloatOpt("query_interval", default=5.0),
         cfg.FloatOpt("empty_q_sleep_time", default=1.0),
