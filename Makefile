@@ -49,7 +49,7 @@ bench: .venv/.installed-for-tests ## Measure, and print ratios against baselines
 	@$(BIN)/python -m bench
 
 clean: stop ## Stop, and remove everything that was installed or stored here
-	rm -rf .venv $(VAR) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-official $(VAR) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). On Debian: apt-get install python3 python3-venv" >&2; exit 1; }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from bson.errors import InvalidDocument
 from flask import Flask, Response, request
@@ -65,6 +66,8 @@ def create_app(name: str, *, prefixes: Sequence[str], origins: Sequence[str]) ->
     def after(response: Response) -> Response:
         cross_origin.decorate(request, response)
         response.headers["X-Content-Type-Options"] = "nosniff"
+        # Clients show the phrase to people: "404 Not Found", not werkzeug's "404 NOT FOUND".
+        response.status = f"{response.status_code} {HTTPStatus(response.status_code).phrase}"
         access_log.finish(response)
         return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import signal
@@ -11,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oslo_config import cfg
+from passlib.hash import bcrypt
 
 from st2ctl import heartbeats
 from st2ctl.installation import Installation
 from st2ctl.processes import Process
+from st2ctl.profile import pick_ports
 
 _PROGRAMS = Path(sys.executable).parent
 
@@ -57,11 +60,36 @@ class Platform:
     def config(self) -> cfg.ConfigOpts:
         return Installation.in_directory(self.var).config
 
+    def configure(self, section: str, **options: str) -> None:
+        """Options for a platform that has not been started yet."""
+        Installation.in_directory(self.var)
+        conf = self.var / "st2.conf"
+        parsed = configparser.RawConfigParser()
+        parsed.read(conf)
+        parsed.read_dict({section: options})
+        with conf.open("w") as file:
+            parsed.write(file)
+
+    def require_logins(self, passwords: dict[str, str]) -> None:
+        """Authentication on, for these users, before the platform has been started."""
+        [port] = pick_ports(None)
+        self.configure("auth", enable="True", port=str(port))
+        lines = [f"{user}:{bcrypt.using(rounds=4).hash(password)}\n" for user, password in passwords.items()]
+        (self.var / "htpasswd").write_text("".join(lines))
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where the services are, as clients take it from their environment."""
+        installation = Installation.in_directory(self.var)
+        return {
+            "ST2_API_URL": f"{installation.api_url}/v1",
+            "ST2_STREAM_URL": f"{installation.stream_url}/v1",
+            "ST2_AUTH_URL": f"http://127.0.0.1:{installation.config.auth.port}",
+        }
+
     @property
     def environment(self) -> dict[str, str]:
-        installation = Installation.in_directory(self.var)
-        urls = {"ST2_API_URL": f"{installation.api_url}/v1", "ST2_STREAM_URL": f"{installation.stream_url}/v1"}
-        return {**os.environ, **urls, "ST2_CLI_SKIP_CONFIG": "1"}
+        return {**os.environ, **self.urls, "ST2_CLI_SKIP_CONFIG": "1"}
 
     def process(self, name: str) -> Process:
         """The one process of a component."""

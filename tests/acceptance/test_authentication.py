@@ -16,9 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from passlib.hash import bcrypt
 
-from st2ctl.profile import pick_ports
 from tests.acceptance.platforms import Platform
 
 # Seconds for one command on a loaded machine.
@@ -57,14 +55,10 @@ def certify(directory: Path) -> None:
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(tmp_path / "var", ["standalone"])
-    conf = platform.var / "st2.conf"
     assert not platform.config.auth.enable
-    [port] = pick_ports(None)
-    text = conf.read_text()
+    platform.require_logins({"ada": "secret"})
     certify(tmp_path)
-    on = f"enable = True\nuse_ssl = True\ncert = {tmp_path}/cert.pem\nkey = {tmp_path}/key.pem"
-    conf.write_text(text.replace("enable = False", on).replace(f"port = {platform.config.auth.port}", f"port = {port}"))
-    (platform.var / "htpasswd").write_text(f"ada:{bcrypt.using(rounds=4).hash('secret')}\n")
+    platform.configure("auth", use_ssl="True", cert=f"{tmp_path}/cert.pem", key=f"{tmp_path}/key.pem")
     try:
         started = platform.start()
         assert "Authentication is off" not in started

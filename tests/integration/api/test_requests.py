@@ -37,6 +37,11 @@ def test_a_wrong_path_or_method_is_not_found(client: FlaskClient, method: str, p
     assert response.content_type == "application/json"
 
 
+def test_the_phrase_of_a_status_reads_as_clients_show_it(client: FlaskClient) -> None:
+    assert client.get("/v1/nosuch").status == "404 Not Found"
+    assert client.post("/v1/executions", json={}).status == "400 Bad Request"
+
+
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/"])
 def test_the_root_tells_the_version(client: FlaskClient, path: str) -> None:
     assert set(client.get(path).json) == {"version", "docs_url"}
