@@ -20,7 +20,7 @@ _DEFAULT_LIMIT = 50
 _TEXT = {"type": ["string", "null"]}
 
 #: What a client may send. Clients send back the whole object that they got: what does not count is ignored.
-_OBJECT: dict[str, Any] = {
+OBJECT: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
@@ -58,7 +58,7 @@ def get_key(id_or_key: str) -> Response:
 @routes.post("")
 @needs("api_key_create")
 def create_key() -> Response:
-    wanted = body.checked(_OBJECT)
+    wanted = body.checked(OBJECT)
     if wanted.get("id") and not ObjectId.is_valid(wanted["id"]):
         raise ValidationError(f'"{wanted["id"]}" is not an id: 24 hexadecimal digits are.')
     stored, key = _keys().create(
@@ -77,7 +77,7 @@ def create_key() -> Response:
 @routes.put("/<id_or_key>")
 @checks_objects
 def change_key(id_or_key: str) -> Response:
-    wanted = body.checked(_OBJECT)
+    wanted = body.checked(OBJECT)
     found = _keys().get(id_or_key)
     if found is None:
         raise _unknown()

@@ -22,12 +22,14 @@ from st2api import (
     pack_views,
     packs,
     policies,
+    rbac,
     root,
     runner_types,
     traces,
     web,
 )
 from st2api.context import EXTENSION, Api
+from st2api.openapi import document
 from st2common.http import hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
@@ -62,6 +64,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
     Authorization(config, database).guard(app)
     for routes in (
         root.routes,
+        document.routes,
         web.routes,
         actions.routes,
         action_changes.routes,
@@ -77,6 +80,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         traces.routes,
         keys.routes,
         api_keys.routes,
+        rbac.routes,
     ):
         app.register_blueprint(routes)
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)

@@ -23,7 +23,8 @@ from st2common.services import inquiries
 _FIELDS = ("id", "route", "ttl", "users", "roles", "schema")
 _DEFAULT_LIMIT = 20
 
-_ANSWER: dict[str, Any] = {
+#: An answer.
+ANSWER: dict[str, Any] = {
     "type": "object",
     "required": ["response"],
     # Some clients send the whole inquiry back.
@@ -57,7 +58,7 @@ def get_inquiry(inquiry_id: str) -> Response:
 @routes.put("/<inquiry_id>")
 @checks_objects
 def answer_inquiry(inquiry_id: str) -> Response:
-    given: Document = body.checked(_ANSWER)
+    given: Document = body.checked(ANSWER)
     if enabled():
         require("inquiry_respond", *_uids(inquiries.find_inquiry(api().executions, inquiry_id)))
     ended = inquiries.answer_inquiry(

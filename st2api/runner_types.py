@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
-from st2common.errors import NotFound, ValidationError
+from st2common.errors import NotFound
 from st2common.http import body, query
 from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Attributes, Page
@@ -24,6 +26,12 @@ FIELDS = (
     "output_key",
     "output_schema",
 )
+
+SWITCH: dict[str, Any] = {
+    "type": "object",
+    "required": ["enabled"],
+    "properties": {"enabled": {"type": "boolean"}},
+}
 
 routes = Blueprint("runner_types", __name__, url_prefix="/runnertypes")
 
@@ -50,9 +58,7 @@ def get_runner_type(name_or_id: str) -> Response:
 @checks_objects
 def switch_runner_type(name_or_id: str) -> Response:
     """Only ``enabled`` is taken of the body."""
-    wanted = body.parsed()
-    if not isinstance(wanted, dict) or not isinstance(wanted.get("enabled"), bool):
-        raise ValidationError("'enabled' is a required property")
+    wanted = body.checked(SWITCH)
     found = runner_types.get(name_or_id)
     if found is None:
         raise _unknown(name_or_id)

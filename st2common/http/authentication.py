@@ -48,6 +48,10 @@ def public(view: View) -> View:
     return view
 
 
+def is_public(view: object) -> bool:
+    return bool(getattr(view, _PUBLIC, False))
+
+
 def identity() -> Identity:
     """Who sent the current request."""
     found: Identity = g.identity
@@ -100,7 +104,7 @@ class Authentication:
         if not self._config.auth.enable:
             g.identity = Identity(str(self._config.system_user.user), Kind.NONE)
             return
-        if request.method == "OPTIONS" or request.routing_exception is not None or _is_public():
+        if request.method == "OPTIONS" or request.routing_exception is not None or _asks_for_public():
             return
         credential = shown_credential()
         if credential is None:
@@ -138,8 +142,8 @@ class Authentication:
         )
 
 
-def _is_public() -> bool:
-    return bool(getattr(current_app.view_functions.get(endpoint()), _PUBLIC, False))
+def _asks_for_public() -> bool:
+    return is_public(current_app.view_functions.get(endpoint()))
 
 
 def endpoint() -> str:
