@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +38,8 @@ def main() -> None:
     unknown = sorted(set(given.row) - ROWS.keys())
     if unknown:
         parser.error(f"there is no row {unknown[0]!r}: {', '.join(ROWS)}")
+    # So that what was started is stopped then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = given.row or list(ROWS)
     for sync in (False, True) if given.sync else (False,):
         print(f"\nThe database {'syncs' if sync else 'does not sync'} on commit. {_machine()}\n", flush=True)

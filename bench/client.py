@@ -60,8 +60,11 @@ class Ends:
 
     def __init__(self, platform: Platform) -> None:
         self._socket = socket.create_connection(("127.0.0.1", platform.stream))
-        self._socket.sendall(b"GET /v1/stream?events=st2.execution__update HTTP/1.0\r\nHost: bench\r\n\r\n")
+        self._socket.sendall(b"GET /v1/stream?events=st2.execution__update HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         self._file = self._socket.makefile("rb")
+        status = self._file.readline()
+        if b" 200 " not in status:
+            raise RuntimeError(f"the event stream answers {status!r}")
         while self._file.readline().strip():
             pass
         self._changed = threading.Condition()

@@ -16,7 +16,7 @@ import time
 
 _RECEIVE_BYTES = 256 * 1024
 # HTTP/1.0: the body comes without HTTP's chunk headers, so that a line end is never cut in two by one.
-_REQUEST = "GET /v1/executions/{execution}/output HTTP/1.0\r\nHost: bench\r\n\r\n"
+_REQUEST = "GET /v1/executions/{execution}/output HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
 _TICK = re.compile(rb"tick (\d{19})\\n")
 # In JSON a newline is these two bytes.
 _NEWLINE = b"\\n"
@@ -34,6 +34,7 @@ class Watcher:
         self.first = self.last = 0.0
         self.ended = False
         self.gone = False
+        self._answered = False
 
     def receive(self) -> None:
         data = self.socket.recv(_RECEIVE_BYTES)
@@ -41,6 +42,9 @@ class Watcher:
         if not data:
             self.gone = True
             return
+        if not self._answered and b" 200 " not in data[:20]:
+            raise RuntimeError(f"the stream service answers {data[:200]!r}")
+        self._answered = True
         data = self._rest + data
         # What follows the last complete line of the event stream waits for more, without its newlines being counted.
         cut = data.rfind(b"\n") + 1

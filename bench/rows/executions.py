@@ -15,8 +15,8 @@ from bench.session import Session
 _SEQUENTIAL = 50
 _BURST = 100
 _THREADS = 20
-# The best of some, because another program's work in one second is enough to spoil one.
-_BURSTS = 3
+# The median of some, because another program's work in one second is enough to spoil one.
+_BURSTS = 5
 
 
 def rows(session: Session) -> Iterator[Row]:
@@ -53,11 +53,11 @@ def _bursts(session: Session) -> Iterator[Row]:
     plain = baselines.published_per_second(session.platform, confirm=False, count=2000)
     aim = 60 if session.platform.sync else 100
     yield Row(
-        f"the same, {_BURST} at once from {_THREADS} threads, best of {_BURSTS}",
-        f"{max(rates):.0f} per s",
+        f"the same, {_BURST} at once from {_THREADS} threads, median of {_BURSTS}",
+        f"{percentile(rates, 50):.0f} per s ({min(rates):.0f} to {max(rates):.0f})",
         f"publish {plain:,.0f} per s, with confirms {confirmed:,.0f}",
         aim=f">= {aim} per s",
-        met=max(rates) >= aim,
+        met=percentile(rates, 50) >= aim,
     )
     parts = ", ".join(f"{name} {each:.1f}" for name, each in cpu.items() if each >= 0.1)
     yield Row("  CPU for each of them, without the action's own", f"{sum(cpu.values()):.1f} ms: {parts}")
