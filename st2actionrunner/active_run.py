@@ -6,29 +6,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from st2actionrunner.keeper_client import KeeperAway, KeeperClient, KeeperError
+from st2actionrunner.keeper_client import KeeperAway, KeeperError
 from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runner, RunnerError, RunRequest, Settled
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
-from st2actionrunner.requests import RequestBuilder
 from st2actionrunner.retry import until_done
-from st2actionrunner.runners.registry import Runners
 from st2actionrunner.stored_result import storable
+from st2actionrunner.workshop import Workshop
 from st2common.errors import Fenced, ValidationError
 from st2common.models.execution_view import secret_values
-from st2common.models.executions import Executions
 from st2common.models.statuses import Status
 from st2common.output.chunk import Stream
-from st2common.output.doorbell import Doorbell
-from st2common.output.log import OutputLog, Position
+from st2common.output.log import Position
 from st2common.output.masking import mask_text, needles
 from st2common.output.writer import Writer
-from st2common.services.events import ExecutionEvents
 
 LOG = logging.getLogger(__name__)
 
@@ -38,21 +33,6 @@ _KEEPER_LOST = Exit(error="The process that kept this action is gone; nobody kno
 
 # Seconds between two tries to spawn while the keeper is being replaced.
 _SPAWN_INTERVAL = 0.1
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What every run of this runner works with."""
-
-    executions: Executions
-    events: ExecutionEvents
-    log: OutputLog
-    doorbell: Doorbell
-    keeper: KeeperClient
-    runners: Runners
-    requests: RequestBuilder
-    #: Least number of seconds between two writes of one log.
-    flush_interval: float
 
 
 class ActiveRun:

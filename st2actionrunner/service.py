@@ -15,7 +15,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from st2actionrunner.active_run import ActiveRun, Workshop
+from st2actionrunner.active_run import ActiveRun
 from st2actionrunner.active_runs import ActiveRuns
 from st2actionrunner.intake import Intake
 from st2actionrunner.keeper_client import KeeperClient, KeeperError
@@ -25,6 +25,7 @@ from st2actionrunner.retry import until_done
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.slots import Slot
+from st2actionrunner.workshop import Workshop
 from st2common.auth import action_tokens
 from st2common.errors import TransportError
 from st2common.models.connection import Document
