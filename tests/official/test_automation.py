@@ -1,0 +1,71 @@
+"""Aliases, policies, inquiries and traces, through the official client."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.conditions import eventually
+from tests.official.client import Client
+from tests.official.conftest import Status
+
+
+def write(directory: Path, document: dict[str, Any]) -> str:
+    file = directory / "document.json"
+    file.write_text(json.dumps({"pack": "default", "enabled": True, **document}))
+    return str(file)
+
+
+def test_an_alias(st2: Client, tmp_path: Path) -> None:
+    alias = {"name": "say", "action_ref": "core.echo", "formats": ["say {{message}}"], "description": "Says it"}
+    assert st2("action-alias", "create", write(tmp_path, alias), "-j").json()["uid"] == "action_alias:default:say"
+    assert "default.say" in [each["ref"] for each in st2("action-alias", "list", "-j").json()]
+    assert st2("action-alias", "get", "default.say", "-j").json()["formats"] == ["say {{message}}"]
+    assert "Says it" in st2("action-alias", "match", "say hello there").out
+    assert "matched no patterns" in st2("action-alias", "match", "nothing like it", code=1).out
+    executed = st2("action-alias", "execute", "say hello there").out
+    assert executed.startswith("Matching Action-alias: 'default.say'\n")
+    execution_id = executed.split()[-1]
+    st2("execution", "tail", execution_id)
+    assert st2.execution(execution_id)["result"]["stdout"] == "hello there"
+    assert "successfully deleted" in st2("action-alias", "delete", "default.say").out
+
+
+def test_a_policy(st2: Client, tmp_path: Path) -> None:
+    assert len(st2("policy-type", "list", "-j").json()) == 3
+    assert st2("policy-type", "get", "action.retry", "-j").json()["uid"] == "policy_type:action:retry"
+    policy = {"name": "few", "resource_ref": "core.echo", "policy_type": "action.concurrency"}
+    parameters = {"threshold": 5, "action": "delay"}
+    created = st2("policy", "create", write(tmp_path, {**policy, "parameters": parameters}), "-j").json()
+    assert (created["ref"], created["parameters"]) == ("default.few", parameters)
+    [listed] = st2("policy", "list", "--resource-ref", "core.echo", "-j").json()
+    assert listed["ref"] == "default.few"
+    assert st2("policy", "list", "--policy-type", "action.retry").out == "No matching items found\n"
+    assert st2("policy", "get", "default.few", "-j").json()["id"] == created["id"]
+    assert "successfully deleted" in st2("policy", "delete", "default.few").out
+    assert st2("policy", "get", "default.few", code=1)
+
+
+def test_an_inquiry(st2: Client, status: Status) -> None:
+    # An execution that waits for people ends the client's waiting as well.
+    inquiry_id = st2("run", "core.ask", "-j").json()["id"]
+    eventually(lambda: status(inquiry_id) == "pending")
+    assert inquiry_id in [each["id"] for each in st2("inquiry", "list", "-j").json()]
+    assert "continue" in st2("inquiry", "get", inquiry_id, "-j").json()["schema"]["properties"]
+    refused = st2("inquiry", "respond", inquiry_id, "-r", '{"continue": "perhaps"}', code=1).out
+    assert refused.startswith("ERROR: 400 Client Error: Bad Request\nMESSAGE: ")
+    assert (
+        f"Response accepted for inquiry {inquiry_id}."
+        in st2("inquiry", "respond", inquiry_id, "-r", '{"continue": true}').out
+    )
+    eventually(lambda: status(inquiry_id) == "succeeded")
+    assert st2.execution(inquiry_id)["result"]["response"] == {"continue": True}
+
+
+def test_a_trace(st2: Client) -> None:
+    execution_id = st2.ran("--trace-tag", "a-tag", "core.local", "cmd=true")["id"]
+    shown = st2("trace", "list", "--trace-tag", "a-tag").out
+    assert execution_id in shown
+    assert "core.local" in shown
+    assert "a-tag" in st2("trace", "list").out
