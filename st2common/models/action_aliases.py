@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from bson import ObjectId
 from mongoengine import BooleanField, DictField, ListField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
-
-_FILTERS = {"name": "name", "pack": "pack", "ref": "ref", "action_ref": "action_ref"}
+from st2common.models.listing import collection_of
+from st2common.models.pack_content import PackContent
 
 
 class ActionAlias(MongoDocument):  # type: ignore[misc]
@@ -69,54 +67,11 @@ def to_api(stored: Mapping[str, Any]) -> Document:
     }
 
 
-def get(ref_or_id: str) -> Document | None:
-    """The alias in its API form. A text with a dot is a reference, any other an id."""
-    condition = {"ref": ref_or_id} if "." in ref_or_id else by_name_or_id("ref", ref_or_id)
-    found = collection_of(ActionAlias).find_one(condition)
-    return to_api(found) if found else None
-
-
-def find(filters: Mapping[str, str], limit: int | None = None, offset: int = 0) -> tuple[list[Document], int]:
-    """Aliases in their API form, ordered by pack and name, and the count of all matches.
-
-    ``filters``: name, pack, ref, action_ref and id, each a comma list; others are ignored.
-    """
-    conditions = with_ids(equalities(filters, _FILTERS), filters.get("id"))
-    found, total = page(collection_of(ActionAlias), conditions, ("pack", "name"), limit, offset)
-    return [to_api(stored) for stored in found], total
+CONTENT = PackContent(ActionAlias, to_api, ("name", "pack", "ref", "action_ref"))
+get, find, save, replace = CONTENT.get, CONTENT.find, CONTENT.save, CONTENT.replace
+remove, remove_except, remove_pack = CONTENT.remove, CONTENT.remove_except, CONTENT.remove_pack
 
 
 def named(name: str) -> list[Document]:
     """The aliases with this name, of whichever pack."""
     return [to_api(stored) for stored in collection_of(ActionAlias).find({"name": name})]
-
-
-def save(alias: ActionAlias) -> None:
-    """Store an alias under its reference: a new one, or in the place (and with the id) of the one there."""
-    known = collection_of(ActionAlias).find_one({"ref": alias.ref}, {"_id": 1})
-    alias.id = known["_id"] if known else None
-    store(alias)
-
-
-def replace(alias_id: str, alias: ActionAlias) -> None:
-    """Store an alias in the place of the one with this id, whatever its name was."""
-    alias.id = ObjectId(alias_id)
-    store(alias)
-
-
-def remove(alias_id: str) -> None:
-    collection_of(ActionAlias).delete_one({"_id": ObjectId(alias_id)})
-
-
-def remove_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
-    """Remove what was registered from the files of a pack and is gone from them; how many.
-
-    Kept are the aliases with these ``names``, those of these ``metadata_files``, and those made without a file.
-    """
-    gone = {"pack": pack, "name": {"$nin": sorted(names)}, "metadata_file": {"$nin": [*metadata_files, None, ""]}}
-    return collection_of(ActionAlias).delete_many(gone).deleted_count
-
-
-def remove_pack(pack: str) -> int:
-    """Remove all aliases of a pack; how many."""
-    return collection_of(ActionAlias).delete_many({"pack": pack}).deleted_count

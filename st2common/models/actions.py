@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from bson import ObjectId
 from mongoengine import BooleanField, DictField, ListField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
-
-_FILTERS = {"name": "name", "pack": "pack", "ref": "ref"}
+from st2common.models.pack_content import PackContent
 
 
 class Action(MongoDocument):  # type: ignore[misc]
@@ -69,11 +66,9 @@ def to_api(stored: Mapping[str, Any]) -> Document:
     }
 
 
-def get(ref_or_id: str) -> Document | None:
-    """The action in its API form. A text with a dot is a reference, any other an id."""
-    condition = {"ref": ref_or_id} if "." in ref_or_id else by_name_or_id("ref", ref_or_id)
-    found = collection_of(Action).find_one(condition)
-    return to_api(found) if found else None
+CONTENT = PackContent(Action, to_api, ("name", "pack", "ref"))
+get, save, replace = CONTENT.get, CONTENT.save, CONTENT.replace
+remove, remove_except, remove_pack = CONTENT.remove, CONTENT.remove_except, CONTENT.remove_pack
 
 
 def find(filters: Mapping[str, str], limit: int | None = None, offset: int = 0) -> tuple[list[Document], int]:
@@ -82,44 +77,6 @@ def find(filters: Mapping[str, str], limit: int | None = None, offset: int = 0) 
     ``filters``: ``name``, ``pack``, ``ref`` and ``id``, each a comma list; ``tags`` is ``name:value``; others are
     ignored.
     """
-    conditions = with_ids(equalities(filters, _FILTERS), filters.get("id"))
-    if tag := filters.get("tags"):
-        name, _, value = tag.partition(":")
-        conditions["tags"] = {"$elemMatch": {"name": name, "value": value}}
-    found, total = page(collection_of(Action), conditions, ("pack", "name"), limit, offset)
-    return [to_api(stored) for stored in found], total
-
-
-def save(action: Action) -> None:
-    """Store an action under its reference: a new one, or in the place (and with the id) of the one there."""
-    known = collection_of(Action).find_one({"ref": action.ref}, {"_id": 1})
-    action.id = known["_id"] if known else None
-    store(action)
-
-
-def remove_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
-    """Remove what was registered from the files of a pack and is gone from them; how many.
-
-    Kept are the actions with these ``names``, those of these ``metadata_files``, and those made without a file.
-    """
-    gone = {
-        "pack": pack,
-        "name": {"$nin": sorted(names)},
-        "metadata_file": {"$nin": [*metadata_files, None, ""]},
-    }
-    return collection_of(Action).delete_many(gone).deleted_count
-
-
-def replace(action_id: str, action: Action) -> None:
-    """Store an action in the place of the one with this id, whatever its name was."""
-    action.id = ObjectId(action_id)
-    store(action)
-
-
-def remove(action_id: str) -> None:
-    collection_of(Action).delete_one({"_id": ObjectId(action_id)})
-
-
-def remove_pack(pack: str) -> int:
-    """Remove all actions of a pack; how many."""
-    return collection_of(Action).delete_many({"pack": pack}).deleted_count
+    name, _, value = filters.get("tags", "").partition(":")
+    tagged = {"tags": {"$elemMatch": {"name": name, "value": value}}} if name else None
+    return CONTENT.find(filters, limit, offset, tagged)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from bson import ObjectId
 from mongoengine import BooleanField, DictField, StringField
 from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
-from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
-
-_FILTERS = {"name": "name", "pack": "pack", "ref": "ref", "resource_ref": "resource_ref", "policy_type": "policy_type"}
+from st2common.models.listing import collection_of
+from st2common.models.pack_content import PackContent
 
 
 class Policy(MongoDocument):  # type: ignore[misc]
@@ -63,21 +61,9 @@ def to_api(stored: Mapping[str, Any]) -> Document:
     }
 
 
-def get(ref_or_id: str) -> Document | None:
-    """The policy in its API form. A text with a dot is a reference, any other an id."""
-    condition = {"ref": ref_or_id} if "." in ref_or_id else by_name_or_id("ref", ref_or_id)
-    found = collection_of(Policy).find_one(condition)
-    return to_api(found) if found else None
-
-
-def find(filters: Mapping[str, str], limit: int | None = None, offset: int = 0) -> tuple[list[Document], int]:
-    """Policies in their API form, ordered by pack and name, and the count of all matches.
-
-    ``filters``: name, pack, ref, resource_ref, policy_type and id, each a comma list; others are ignored.
-    """
-    conditions = with_ids(equalities(filters, _FILTERS), filters.get("id"))
-    found, total = page(collection_of(Policy), conditions, ("pack", "name"), limit, offset)
-    return [to_api(stored) for stored in found], total
+CONTENT = PackContent(Policy, to_api, ("name", "pack", "ref", "resource_ref", "policy_type"))
+get, find, save, replace = CONTENT.get, CONTENT.find, CONTENT.save, CONTENT.replace
+remove, remove_except, remove_pack = CONTENT.remove, CONTENT.remove_except, CONTENT.remove_pack
 
 
 def enabled_for(action_ref: str) -> list[Document]:
@@ -89,34 +75,3 @@ def enabled_for(action_ref: str) -> list[Document]:
 def limited_actions() -> set[str]:
     """References of the actions that any policy names, enabled or not."""
     return {stored["resource_ref"] for stored in collection_of(Policy).find({}, {"resource_ref": 1})}
-
-
-def save(policy: Policy) -> None:
-    """Store a policy under its reference: a new one, or in the place (and with the id) of the one there."""
-    known = collection_of(Policy).find_one({"ref": policy.ref}, {"_id": 1})
-    policy.id = known["_id"] if known else None
-    store(policy)
-
-
-def replace(policy_id: str, policy: Policy) -> None:
-    """Store a policy in the place of the one with this id, whatever its name was."""
-    policy.id = ObjectId(policy_id)
-    store(policy)
-
-
-def remove(policy_id: str) -> None:
-    collection_of(Policy).delete_one({"_id": ObjectId(policy_id)})
-
-
-def remove_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
-    """Remove what was registered from the files of a pack and is gone from them; how many.
-
-    Kept are the policies with these ``names``, those of these ``metadata_files``, and those made without a file.
-    """
-    gone = {"pack": pack, "name": {"$nin": sorted(names)}, "metadata_file": {"$nin": [*metadata_files, None, ""]}}
-    return collection_of(Policy).delete_many(gone).deleted_count
-
-
-def remove_pack(pack: str) -> int:
-    """Remove all policies of a pack; how many."""
-    return collection_of(Policy).delete_many({"pack": pack}).deleted_count

@@ -1,0 +1,64 @@
+"""What all content of packs has in common (actions, aliases, policies): a pack, a name in it, a reference of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from bson import ObjectId
+
+from st2common.models.connection import Document
+from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
+
+
+class PackContent:
+    """The queries of one kind of content."""
+
+    def __init__(self, model: Any, to_api: Callable[[Mapping[str, Any]], Document], filters: Collection[str]) -> None:
+        """``model`` is the mongoengine class, ``filters`` are the fields that lists may be narrowed by."""
+        self._model = model
+        self._to_api = to_api
+        self._filters = {name: name for name in filters}
+
+    def get(self, ref_or_id: str) -> Document | None:
+        """The object in its API form. A text with a dot is a reference, any other an id."""
+        condition = {"ref": ref_or_id} if "." in ref_or_id else by_name_or_id("ref", ref_or_id)
+        found = collection_of(self._model).find_one(condition)
+        return self._to_api(found) if found else None
+
+    def find(
+        self, filters: Mapping[str, str], limit: int | None = None, offset: int = 0, more: Document | None = None
+    ) -> tuple[list[Document], int]:
+        """Objects in their API form, ordered by pack and name, and the count of all matches.
+
+        ``filters``: the kind's own and ``id``, each a comma list; others are ignored. ``more``: further conditions.
+        """
+        conditions = {**with_ids(equalities(filters, self._filters), filters.get("id")), **(more or {})}
+        found, total = page(collection_of(self._model), conditions, ("pack", "name"), limit, offset)
+        return [self._to_api(stored) for stored in found], total
+
+    def save(self, content: Any) -> None:
+        """Store an object under its reference: a new one, or in the place (and with the id) of the one there."""
+        known = collection_of(self._model).find_one({"ref": content.ref}, {"_id": 1})
+        content.id = known["_id"] if known else None
+        store(content)
+
+    def replace(self, content_id: str, content: Any) -> None:
+        """Store an object in the place of the one with this id, whatever its name was."""
+        content.id = ObjectId(content_id)
+        store(content)
+
+    def remove(self, content_id: str) -> None:
+        collection_of(self._model).delete_one({"_id": ObjectId(content_id)})
+
+    def remove_except(self, pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
+        """Remove what was registered from the files of a pack and is gone from them; how many.
+
+        Kept is what has one of these ``names`` or ``metadata_files``, and what was made without a file.
+        """
+        gone = {"pack": pack, "name": {"$nin": sorted(names)}, "metadata_file": {"$nin": [*metadata_files, None, ""]}}
+        return collection_of(self._model).delete_many(gone).deleted_count
+
+    def remove_pack(self, pack: str) -> int:
+        """Remove all that a pack has of this kind; how many."""
+        return collection_of(self._model).delete_many({"pack": pack}).deleted_count
