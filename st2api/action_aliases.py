@@ -45,6 +45,7 @@ MATCH: dict[str, Any] = {
 CHANGE: dict[str, Any] = {
     "type": "object",
     "required": ["name", "action_ref", "formats"],
+    "properties": {"name": {"type": "string"}, "action_ref": {"type": "string"}, "formats": {"type": "array"}},
 }
 
 routes = Blueprint("action_aliases", __name__, url_prefix="/actionalias")

@@ -32,6 +32,7 @@ _TYPE_FIELDS = tuple(policy_types.TYPES[0])
 CHANGE: dict[str, Any] = {
     "type": "object",
     "required": ["name", "resource_ref", "policy_type"],
+    "properties": dict.fromkeys(("name", "resource_ref", "policy_type"), {"type": "string"}),
 }
 
 routes = Blueprint("policies", __name__)

@@ -42,7 +42,10 @@ class Operation:
     other_statuses: tuple[int, ...] = ()
 
 
-_PAGE: dict[str, Schema] = {"limit": {"type": "integer", "description": "-1: everything"}, "offset": {"type": "integer", "minimum": 0}}
+_PAGE: dict[str, Schema] = {
+    "limit": {"type": "integer", "description": "-1: everything"},
+    "offset": {"type": "integer", "minimum": 0},
+}
 _ATTRIBUTES = {"include_attributes": TEXT, "exclude_attributes": TEXT}
 _SECRETS = {"show_secrets": FLAG}
 
