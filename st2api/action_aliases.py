@@ -8,11 +8,14 @@ from typing import Any
 from flask import Blueprint, Response
 
 from st2api.context import api
+from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import ValidationError
 from st2common.http import body, query
+from st2common.http.authorization import checks_objects, needs, require, require_new, rights
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, no_content
 from st2common.models import action_aliases
+from st2common.rbac.resolution import content_uids
 from st2common.services.action_aliases import create_alias, delete_alias, get_alias, update_alias
 from st2common.services.alias_execution import match_command
 from st2common.services.alias_matching import displays_of
@@ -52,6 +55,7 @@ routes = Blueprint("action_aliases", __name__, url_prefix="/actionalias")
 
 
 @routes.get("")
+@needs("action_alias_list")
 def list_aliases() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
     found, total = action_aliases.find(query.texts(), page.limit, page.offset)
@@ -59,34 +63,51 @@ def list_aliases() -> Response:
 
 
 @routes.get("/<ref_or_id>")
+@checks_objects
 def get_one_alias(ref_or_id: str) -> Response:
-    return answer(get_alias(ref_or_id))
+    found = get_alias(ref_or_id)
+    require("action_alias_view", *content_uids(found))
+    return answer(found)
 
 
 @routes.post("")
+@checks_objects
 def add_alias() -> Response:
-    return answer(create_alias(api().transport, _wanted()), 201)
+    wanted = _wanted()
+    require_new("action_alias", wanted.get("pack") or DEFAULT_PACK, wanted["name"])
+    return answer(create_alias(api().transport, wanted), 201)
 
 
 @routes.put("/<ref_or_id>")
+@checks_objects
 def change_alias(ref_or_id: str) -> Response:
-    return answer(update_alias(api().transport, ref_or_id, _wanted()))
+    wanted, earlier = _wanted(), get_alias(ref_or_id)
+    require("action_alias_modify", *content_uids(earlier))
+    pack: str = wanted.get("pack") or earlier["pack"]
+    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
+        require_new("action_alias", pack, wanted["name"])
+    return answer(update_alias(api().transport, ref_or_id, wanted))
 
 
 @routes.delete("/<ref_or_id>")
+@checks_objects
 def remove_alias(ref_or_id: str) -> Response:
+    require("action_alias_delete", *content_uids(get_alias(ref_or_id)))
     delete_alias(api().transport, ref_or_id)
     return no_content()
 
 
 @routes.post("/match")
+@checks_objects
 def match() -> Response:
     """The one alias that a command has."""
     alias, form = match_command(body.checked(MATCH)["command"])
+    require("action_alias_match", *content_uids(alias))
     return answer({"actionalias": alias, "display": form.display, "representation": form.representation})
 
 
 @routes.get("/help")
+@checks_objects
 def show_help() -> Response:
     """What people may say, of enabled aliases; ``filter`` is a regular expression."""
     page = Page.of_request(default_limit=None)
@@ -95,7 +116,7 @@ def show_help() -> Response:
     helpstrings = [
         {"pack": alias["pack"], "display": display, "description": alias["description"]}
         for alias in found
-        if alias["enabled"]
+        if alias["enabled"] and rights().allows("action_alias_help", *content_uids(alias))
         for display in displays_of(alias)
         if shown is None or shown.search(display)
     ]

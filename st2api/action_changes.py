@@ -10,10 +10,10 @@ from st2api.context import api
 from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body
-from st2common.http.authorization import checks_objects, require
+from st2common.http.authorization import checks_objects, require, require_new
 from st2common.http.responses import answer, no_content
 from st2common.models import actions as models
-from st2common.rbac.resolution import content_uids, pack_uid
+from st2common.rbac.resolution import content_uids
 from st2common.services import actions
 
 _DATA_FILES: dict[str, Any] = {
@@ -58,7 +58,7 @@ routes = Blueprint("action_changes", __name__, url_prefix="/actions")
 @checks_objects
 def create_action() -> Response:
     metadata, data_files = _wanted()
-    _require_create(metadata)
+    require_new("action", metadata.get("pack", DEFAULT_PACK), metadata["name"])
     return answer(actions.create_action(api().config, metadata, data_files), 201)
 
 
@@ -67,8 +67,9 @@ def create_action() -> Response:
 def update_action(ref_or_id: str) -> Response:
     metadata, data_files = _wanted()
     earlier = _require("action_modify", ref_or_id)
-    if (earlier["pack"], earlier["name"]) != (metadata.get("pack", DEFAULT_PACK), metadata["name"]):
-        _require_create(metadata)
+    pack = metadata.get("pack", DEFAULT_PACK)
+    if (earlier["pack"], earlier["name"]) != (pack, metadata["name"]):
+        require_new("action", pack, metadata["name"])
     return answer(actions.update_action(api().config, ref_or_id, metadata, data_files))
 
 
@@ -90,7 +91,7 @@ def clone_action(ref_or_id: str) -> Response:
     if "." in wanted["dest_pack"]:
         raise ValidationError("dest_pack: the name of a pack has no dot in it")
     _require("action_view", ref_or_id)
-    _require_create({"pack": wanted["dest_pack"], "name": name})
+    require_new("action", wanted["dest_pack"], name)
     if wanted.get("overwrite") and models.get(f"{wanted['dest_pack']}.{name}"):
         _require("action_modify", f"{wanted['dest_pack']}.{name}")
     copy = actions.clone_action(
@@ -110,11 +111,6 @@ def _require(permission: str, ref_or_id: str) -> dict[str, Any]:
         raise NotFound(f'Resource with a reference or id "{ref_or_id}" not found')
     require(permission, *content_uids(found))
     return found
-
-
-def _require_create(metadata: dict[str, Any]) -> None:
-    pack = metadata.get("pack", DEFAULT_PACK)
-    require("action_create", f"action:{pack}:{metadata['name']}", pack_uid(pack))
 
 
 def _wanted() -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from st2api.context import api
 from st2common.datastore.crypto import KeyFile
 from st2common.http import body
+from st2common.http.authorization import checks_objects, require_execute
 from st2common.http.responses import answer
 from st2common.services.alias_execution import AliasExecutor, Conversation, match_command, named_format
 
@@ -37,16 +38,20 @@ routes = Blueprint("alias_executions", __name__, url_prefix="/aliasexecution")
 
 
 @routes.post("")
+@checks_objects
 def execute() -> Response:
     wanted = body.checked(EXECUTE)
     alias, form = named_format(wanted["name"], wanted["format"])
+    require_execute(alias["action_ref"])
     return answer(_executor().execute(alias, form, wanted["command"], _conversation(wanted))[0], 201)
 
 
 @routes.post("/match_and_execute")
+@checks_objects
 def match_and_execute() -> Response:
     wanted = body.checked(MATCH_AND_EXECUTE)
     alias, form = match_command(wanted["command"])
+    require_execute(alias["action_ref"])
     return answer({"results": _executor().execute(alias, form, wanted["command"], _conversation(wanted))}, 201)
 
 

@@ -13,7 +13,7 @@ from st2api.execution_schemas import CHANGE, CREATE, REPEAT
 from st2common.datastore.crypto import KeyFile
 from st2common.errors import ValidationError
 from st2common.http import body, query
-from st2common.http.authorization import checks_objects, enabled, needs, require, rights
+from st2common.http.authorization import checks_objects, enabled, needs, require_execute, rights
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, fault
 from st2common.http.visible_executions import visible
@@ -22,7 +22,6 @@ from st2common.models.connection import Document
 from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
 from st2common.models.statuses import COMPLETED, Status
 from st2common.rbac.executions import STOP, VIEW, may
-from st2common.rbac.resolution import pack_uid
 from st2common.services import waiting
 from st2common.services.cancellation import NotCancelable, cancel_execution
 from st2common.services.executions import request_execution, rerun_execution
@@ -104,7 +103,7 @@ def list_children(execution_id: str) -> Response:
 @checks_objects
 def create_execution() -> Response:
     wanted = body.checked(CREATE)
-    _require_execute(wanted["action"])
+    require_execute(wanted["action"])
     stored = request_execution(
         api().database,
         api().transport,
@@ -130,7 +129,7 @@ def repeat_execution(execution_id: str) -> Response:
     if not set(reset) <= set(tasks):
         raise ValidationError("List of tasks to reset does not match the tasks to rerun.")
     earlier = api().find_execution(execution_id, {"action.ref": 1})
-    _require_execute(earlier["action"]["ref"])
+    require_execute(earlier["action"]["ref"])
     stored = rerun_execution(
         api().database,
         api().transport,
@@ -180,11 +179,6 @@ def _cancel(execution_id: str) -> Document:
         user=api().user,
         web_base_url=api().config.webui.webui_base_url,
     )
-
-
-def _require_execute(action_ref: str) -> None:
-    pack, _, name = action_ref.partition(".")
-    require("action_execute", f"action:{pack}:{name}", pack_uid(pack))
 
 
 def _who_may() -> Document:

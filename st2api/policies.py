@@ -6,11 +6,14 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import NotFound
 from st2common.http import body, query
+from st2common.http.authorization import checks_objects, needs, require, require_new
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, no_content
 from st2common.models import policies, policy_types
+from st2common.rbac.resolution import content_uids
 from st2common.services.policies import create_policy, delete_policy, get_policy, update_policy
 
 FIELDS = (
@@ -32,13 +35,14 @@ _TYPE_FIELDS = tuple(policy_types.TYPES[0])
 CHANGE: dict[str, Any] = {
     "type": "object",
     "required": ["name", "resource_ref", "policy_type"],
-    "properties": dict.fromkeys(("name", "resource_ref", "policy_type"), {"type": "string"}),
+    "properties": {name: {"type": "string"} for name in ("name", "resource_ref", "policy_type")},
 }
 
 routes = Blueprint("policies", __name__)
 
 
 @routes.get("/policies")
+@needs("policy_list")
 def list_policies() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
     found, total = policies.find(query.texts(), page.limit, page.offset)
@@ -46,27 +50,42 @@ def list_policies() -> Response:
 
 
 @routes.get("/policies/<ref_or_id>")
+@checks_objects
 def get_one_policy(ref_or_id: str) -> Response:
-    return answer(get_policy(ref_or_id))
+    found = get_policy(ref_or_id)
+    require("policy_view", *content_uids(found))
+    return answer(found)
 
 
 @routes.post("/policies")
+@checks_objects
 def add_policy() -> Response:
-    return answer(create_policy(_wanted()), 201)
+    wanted = _wanted()
+    require_new("policy", wanted.get("pack") or DEFAULT_PACK, wanted["name"])
+    return answer(create_policy(wanted), 201)
 
 
 @routes.put("/policies/<ref_or_id>")
+@checks_objects
 def change_policy(ref_or_id: str) -> Response:
-    return answer(update_policy(ref_or_id, _wanted()))
+    wanted, earlier = _wanted(), get_policy(ref_or_id)
+    require("policy_modify", *content_uids(earlier))
+    pack: str = wanted.get("pack") or earlier["pack"]
+    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
+        require_new("policy", pack, wanted["name"])
+    return answer(update_policy(ref_or_id, wanted))
 
 
 @routes.delete("/policies/<ref_or_id>")
+@checks_objects
 def remove_policy(ref_or_id: str) -> Response:
+    require("policy_delete", *content_uids(get_policy(ref_or_id)))
     delete_policy(ref_or_id)
     return no_content()
 
 
 @routes.get("/policytypes")
+@needs("policy_type_list")
 def list_types() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(_TYPE_FIELDS, _TYPE_FIELDS)
     wanted = query.text("resource_type")
@@ -75,10 +94,12 @@ def list_types() -> Response:
 
 
 @routes.get("/policytypes/<ref_or_id>")
+@checks_objects
 def get_type(ref_or_id: str) -> Response:
     found = policy_types.get(ref_or_id)
     if found is None:
         raise NotFound(f'PolicyType with a reference or id "{ref_or_id}" not found')
+    require("policy_type_view", found["uid"])
     return answer(found)
 
 

@@ -12,6 +12,7 @@ from st2common.http.serving import GeventServer, WebApplication
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.keys import Keys
+from st2common.models.roles import Roles
 from st2common.models.traces import Traces
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.port import Transport
@@ -57,6 +58,7 @@ def make(config: cfg.ConfigOpts, database: Database[Document], transport: Transp
 def prepare(database: Database[Document], transport: Transport) -> None:
     """What has to be there before the first request is answered."""
     authenticator.ensure_indexes(database)
+    Roles(database).prepare()
     Executions(database).ensure_indexes()
     Keys(database).ensure_indexes()
     Traces(database).ensure_indexes()

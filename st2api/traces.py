@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from st2api.context import api
 from st2common.http import query
+from st2common.http.authorization import checks_objects, needs, require
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer
 from st2common.services.traces import find_traces, get_trace
@@ -16,6 +17,7 @@ routes = Blueprint("traces", __name__, url_prefix="/traces")
 
 
 @routes.get("")
+@needs("trace_list")
 def list_traces() -> Response:
     """Newest first unless ``sort_asc=True``."""
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, FIELDS)
@@ -30,5 +32,8 @@ def list_traces() -> Response:
 
 
 @routes.get("/<trace_id>")
+@checks_objects
 def get_one_trace(trace_id: str) -> Response:
-    return answer(get_trace(api().database, trace_id))
+    found = get_trace(api().database, trace_id)
+    require("trace_view", found["uid"])
+    return answer(found)

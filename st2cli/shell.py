@@ -28,6 +28,8 @@ _GROUPS = {
     "pack": "where the actions come from",
     "policy": "what limits or repeats executions",
     "policy-type": "the kinds of policies",
+    "role": "what users may do: roles and their permissions",
+    "role-assignment": "which user has which role",
     "runner": "the ways in which actions are run",
     "trace": "what followed from one event or one request",
 }

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.auth.authenticator import Authenticator
-from st2common.auth.backends import make_backend
+from st2common.auth.backends import GroupsBackend, make_backend
 from st2common.auth.failed_logins import FailedLogins
 from st2common.auth.identity import Kind
 from st2common.auth.tokens import NewToken, Tokens
@@ -23,6 +23,8 @@ from st2common.http.cors import allowed_origins
 from st2common.http.responses import answer
 from st2common.http.serving import in_native_thread
 from st2common.models.connection import Document
+from st2common.models.roles import Roles
+from st2common.rbac import remote_groups
 
 LOG = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class Logins:
         self._config = config
         self._tokens = Tokens(database)
         self._users = Users(database)
+        self._roles = Roles(database)
         self._failed = FailedLogins()
         self._proxied = config.auth.mode == "proxy"
         self._backend = None if self._proxied else make_backend(config)
@@ -104,6 +107,7 @@ class Logins:
         ttl = self._ttl(wanted.get("ttl"))
         service = bool(wanted.get("user") or wanted.get("impersonate_user"))
         owner = self._impersonated(user, wanted) if service else user
+        self._sync_groups(user)
         made = self._tokens.create(owner, ttl)
         LOG.info('User "%s" has got a token for "%s" that lives for %d seconds', user, owner, ttl)
         return made
@@ -119,6 +123,12 @@ class Logins:
                 LOG.warning('Login of user "%s" from %s refused', user.encode("unicode_escape").decode(), address)
                 raise Unauthorized(_REFUSED)
         return user
+
+    def _sync_groups(self, user: str) -> None:
+        backend = self._backend
+        if self._config.rbac.enable and self._config.rbac.sync_remote_groups and isinstance(backend, GroupsBackend):
+            groups = in_native_thread(lambda: list(backend.get_user_groups(user) or ()))
+            remote_groups.sync(self._roles, user, groups)
 
     def _proxied_user(self) -> str:
         environ, headers = request.environ, request.headers

@@ -7,9 +7,9 @@ A plug-in is a class under the entry point group ``st2auth.backends.backend``, a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from oslo_config import cfg
 
@@ -19,6 +19,14 @@ from st2common.errors import ConfigError
 ENTRY_POINTS = "st2auth.backends.backend"
 
 _OWN: Mapping[str, Callable[..., Backend]] = {"flat_file": HtpasswdBackend}
+
+
+@runtime_checkable
+class GroupsBackend(Protocol):
+    """What some plug-ins do as well: those that ask a directory of users."""
+
+    def get_user_groups(self, username: str) -> Sequence[str]:
+        """The groups that the user belongs to, as the directory names them. May take long."""
 
 
 class Backend(Protocol):

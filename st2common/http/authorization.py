@@ -26,7 +26,7 @@ from st2common.http import authentication, query
 from st2common.models.connection import Document
 from st2common.models.roles import Roles
 from st2common.rbac.permissions import PARTS
-from st2common.rbac.resolution import EVERYTHING, Rights
+from st2common.rbac.resolution import EVERYTHING, Rights, pack_uid
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -76,6 +76,17 @@ def require(permission: str, *uids: str) -> None:
     """
     if not rights().allows(permission, *uids):
         raise denied(permission, *uids[:1])
+
+
+def require_new(resource_type: str, pack: str, name: str) -> None:
+    """:func:`require` for a thing of a pack that is to be made."""
+    require(f"{resource_type}_create", f"{resource_type}:{pack}:{name}", pack_uid(pack))
+
+
+def require_execute(action_ref: str) -> None:
+    """:func:`require` for running an action, whether it exists or not."""
+    pack, _, name = action_ref.partition(".")
+    require("action_execute", f"action:{pack}:{name}", pack_uid(pack))
 
 
 def require_admin() -> None:

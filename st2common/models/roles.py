@@ -59,6 +59,7 @@ class Roles:
     def prepare(self) -> None:
         """Indexes, and the roles that are always there."""
         self._roles.create_indexes([IndexModel([("name", ASCENDING)], name="name", unique=True)])
+        self._mappings.create_indexes([IndexModel([("group", ASCENDING)], name="group", unique=True)])
         self._assignments.create_indexes(
             [IndexModel([("user", ASCENDING), ("role", ASCENDING), ("source", ASCENDING)], name="key", unique=True)]
         )

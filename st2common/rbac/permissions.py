@@ -38,7 +38,7 @@ PACK_CONTENT = ("action", "action_alias", "sensor_type", "rule", "policy", "exec
 ACTION_CONTENT = ("execution", "inquiry")
 
 # Verbs that only who sees a thing can use. ``match`` and ``help`` show no more of an alias than its formats.
-_NEED_VIEW = frozenset({"create", "modify", "delete", "execute", "set", "send", "respond", "install", "config"})
+_NEED_VIEW = frozenset({"create", "modify", "delete", "execute", "set", "send", "respond", "config"})
 # Who may run an action sees, repeats and stops what it ran; who may see it sees what it did.
 _OF_ACTIONS = {
     "execution_view": "action_view",
