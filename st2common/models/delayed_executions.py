@@ -61,11 +61,6 @@ class DelayedExecutions:
         found = self._collection.find({**_DELAYED, "waits_for": key})
         return list(found.sort([("start_timestamp", ASCENDING), ("_id", ASCENDING)]).limit(limit))
 
-    def is_behind(self, execution: Mapping[str, Any], key: str) -> bool:
-        """Whether an older execution waits for the slot."""
-        older = {"start_timestamp": {"$lt": execution["start_timestamp"]}}
-        return self._collection.find_one({**_DELAYED, "waits_for": key, **older}, {"_id": 1}) is not None
-
     def let_in_before(self, action_ref: str) -> list[Document]:
         """The unfinished executions of an action that wait for nothing: id and what tells their slots."""
         condition = {"action.ref": action_ref, "status": {"$in": _ACTIVE}}

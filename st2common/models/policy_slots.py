@@ -4,6 +4,8 @@ The document in ``policy_slot_d_b``::
 
     _id       the key: the policy, and for ``action.concurrency.attr`` a digest of the values it counts by
     holders   [execution id]
+    queued    True while executions wait for a slot: who comes later does not overtake them. Only a hint: whoever sees
+              to those that wait looks for them, and takes it away when there are none
 
 A slot is taken by one compare-and-set on this document, so that no two processes can take the last one. Nobody gives
 a slot back: whoever finds none free looks which holders have ended (a final status never changes) and takes them out.
@@ -33,23 +35,38 @@ class PolicySlots:
         self.collection = database[COLLECTION]
         self._executions = database[EXECUTIONS]
 
-    def take(self, key: str, execution_id: str, threshold: int, running: Callable[[], list[str]]) -> bool:
+    def take(
+        self, key: str, execution_id: str, threshold: int, running: Callable[[], list[str]], *, overtakes: bool
+    ) -> bool:
         """Take a slot of ``key``; whether the execution holds one now. Taking one that it has already is no error.
 
         ``running`` names what runs already without having asked for a slot; it counts when the key is new.
+        ``overtakes``: whether those that wait do not matter.
         """
         if threshold < 1:
             return False
         free = {"_id": key, "holders": {"$ne": execution_id}, f"holders.{threshold - 1}": {"$exists": False}}
+        if not overtakes:
+            free["queued"] = {"$ne": True}
         while not self.collection.update_one(free, {"$push": {"holders": execution_id}}).matched_count:
             found = self.collection.find_one({"_id": key})
             if found is None:
                 self._begin(key, running())
             elif execution_id in found["holders"]:
                 return True
-            elif not self._take_out(key, self._ended(found["holders"])):
-                return False
+            else:
+                must_wait = found.get("queued") and not overtakes
+                if must_wait or not self._take_out(key, self._ended(found["holders"])):
+                    return False
         return True
+
+    def queue(self, key: str) -> None:
+        """Somebody waits for a slot."""
+        self.collection.update_one({"_id": key}, {"$set": {"queued": True}})
+
+    def unqueue(self, key: str) -> None:
+        """Nobody waits for a slot any more."""
+        self.collection.update_one({"_id": key}, {"$unset": {"queued": ""}})
 
     def tidy(self, after: str) -> str:
         """Take out holders that have ended and remove keys that nobody uses, a page behind the key ``after``.

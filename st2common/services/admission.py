@@ -4,6 +4,7 @@ otherwise. See ``docs/policies.md`` for why no two processes can let in one too 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -79,13 +80,14 @@ class Admission:
         Its document afterwards: requested, still delayed, or canceled.
         """
         identity = str(execution["_id"])
-        refused = self._take_all(execution, slots)
+        refused = self._take_all(execution, slots, in_turn=False)
         if refused is None:
             after = self._delayed.move(execution, Status.REQUESTED, logged=False)
         elif refused.cancels:
             after = self._cancel(execution, refused)
         else:
             after = self._delayed.move(execution, Status.DELAYED, waits_for=refused.key)
+            self._slots.queue(refused.key)
         # None: whoever lets in what waits has seen it already, or somebody has canceled it.
         return after or self._executions.get(identity) or execution
 
@@ -117,11 +119,12 @@ class Admission:
                     changed += 1
                 elif refused.key == key:
                     return changed
+        self._slots.unqueue(key)
         return changed
 
     def _let_in(self, execution: Document, slots: Sequence[Slot]) -> Slot | None:
         """Have an execution wait no more; or the slot that it waits for."""
-        refused = self._take_all(execution, slots)
+        refused = self._take_all(execution, slots, in_turn=True)
         if refused is None:
             after = self._delayed.move(execution, Status.REQUESTED)
         elif refused.cancels:
@@ -129,6 +132,7 @@ class Admission:
         else:
             if refused.key != execution.get("waits_for"):
                 self._delayed.move(execution, Status.DELAYED, waits_for=refused.key, logged=False)
+                self._slots.queue(refused.key)
             return refused
         if after is not None:
             self._events.updated(after)
@@ -136,23 +140,23 @@ class Admission:
             queue_execution(self._transport, str(execution["_id"]))
         return None
 
-    def _take_all(self, execution: Document, slots: Sequence[Slot]) -> Slot | None:
+    def _take_all(self, execution: Document, slots: Sequence[Slot], *, in_turn: bool) -> Slot | None:
         """Take the slots one after the other; the first that is not to be had.
 
         What was taken before it is kept: everybody takes them in the same order, so nobody waits for ever. Giving it
         back could take it from somebody else who lets in the same execution in this moment.
         """
         for slot in slots:
-            if not slot.cancels and self._delayed.is_behind(execution, slot.key):
-                return slot
-            if not self._take(execution, slot):
+            taken = self._slots.take(
+                slot.key,
+                str(execution["_id"]),
+                slot.threshold,
+                functools.partial(self._running, slot.key, slot.policy),
+                overtakes=in_turn or slot.cancels,
+            )
+            if not taken:
                 return slot
         return None
-
-    def _take(self, execution: Document, slot: Slot) -> bool:
-        return self._slots.take(
-            slot.key, str(execution["_id"]), slot.threshold, lambda: self._running(slot.key, slot.policy)
-        )
 
     def _running(self, key: str, policy: Mapping[str, Any]) -> list[str]:
         """What runs already when the first execution asks for a key: it was let in without a slot."""
