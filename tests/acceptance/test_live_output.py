@@ -62,7 +62,7 @@ def api(spawn: Spawn, conf: Path, tmp_path: Path, database: Database[dict[str, A
     runner_types.save(RunnerType.from_metadata(RUNNER))
     actions.save(Action.from_metadata(ACTION))
     [port] = free_ports(1)
-    conf.write_text(f"{conf.read_text()}[api]\nport = {port}\n")
+    conf.write_text(f"{conf.read_text()}[api]\nport = {port}\n[auth]\nenable = False\n")
     child = spawn("st2api", "--config-file", str(conf))
     eventually(lambda: status(tmp_path, child), timeout=30)
     return Daemon(port, child)

@@ -57,7 +57,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Script
 
 
 def tail_of(platform: ScriptedPlatform, view: LineView | RawView, notes: list[str], silence: float = 10) -> Tail:
-    client = Client(Settings(platform.url, platform.url))
+    client = Client(Settings(platform.url, platform.url, platform.url))
     return Tail(client, Request(EXECUTION_ID), view, notes.append, silence=silence, sleep=lambda _: None)
 
 
@@ -93,7 +93,7 @@ def test_a_silent_connection_is_given_up(platform: ScriptedPlatform) -> None:
         platform.may_end.set()
 
     notes: list[str] = []
-    client = Client(Settings(platform.url, platform.url))
+    client = Client(Settings(platform.url, platform.url, platform.url))
     sink = io.BytesIO()
     # Without the end record the end is not known: the last event alone is waited for again.
     platform.streams[_STREAM] = [*_EVENTS[:-2], b": never\n\n", *_EVENTS[-2:-1]]
@@ -114,7 +114,7 @@ def test_a_stream_service_that_is_away_for_a_while_is_waited_for(platform: Scrip
 
     platform.breaks = [700]
     sink, notes = io.BytesIO(), list[str]()
-    client = Restarting(Settings(platform.url, platform.url))
+    client = Restarting(Settings(platform.url, platform.url, platform.url))
     assert Tail(client, Request(EXECUTION_ID), RawView(sink), notes.append, sleep=lambda _: None).run()
     assert sink.getvalue() == _BYTES
     assert client.refused == 5
@@ -128,7 +128,7 @@ def test_an_execution_that_is_gone_meanwhile_ends_the_tail(platform: ScriptedPla
     def forget(note: str) -> None:
         platform.streams.clear()
 
-    client = Client(Settings(platform.url, platform.url))
+    client = Client(Settings(platform.url, platform.url, platform.url))
     with pytest.raises(ApiError, match="404"):
         Tail(client, Request(EXECUTION_ID), RawView(io.BytesIO()), forget, sleep=lambda _: None).run()
     assert notes == []

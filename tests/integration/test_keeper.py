@@ -65,7 +65,8 @@ def test_death_by_signal(bench):
 
 def test_signals_have_their_defaults(bench):
     out, _, _ = bench.run("grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
-    assert [int(word, 16) for word in out.split()[1::2]] == [0, 0]
+    # The bits above are the C library's own signals; whoever started us may have them ignored.
+    assert [int(word, 16) & 0x7FFFFFFF for word in out.split()[1::2]] == [0, 0]
 
 
 def test_no_descriptor_of_the_keeper_leaks(bench):
