@@ -10,6 +10,7 @@ from pathlib import Path
 DIRECTORY = Path(__file__).resolve().parents[2] / ".venv-official"
 
 PYTHON_CLIENT = "st2client==3.9.0"
+JAVASCRIPT_CLIENT = "st2client@1.2.6"
 
 # Seconds for an installation over a slow line.
 _INSTALL_TIMEOUT = 270
@@ -25,6 +26,17 @@ def python_client() -> Path:
         _run(*pip, PYTHON_CLIENT)
         installed.touch()
     return environment / "bin" / "st2"
+
+
+def javascript_client() -> Path:
+    """A directory whose ``node_modules`` has the official JavaScript client, installed by npm where it is missing."""
+    environment = DIRECTORY / JAVASCRIPT_CLIENT.replace("@", "-js-")
+    installed = environment / ".installed"
+    if not installed.exists():
+        environment.mkdir(parents=True, exist_ok=True)
+        _run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(environment), JAVASCRIPT_CLIENT)
+        installed.touch()
+    return environment
 
 
 def _run(*words: str) -> None:
