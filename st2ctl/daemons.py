@@ -27,8 +27,8 @@ LISTENS = {"st2api": ("api",), "st2auth": ("auth",), "st2stream": ("stream",), S
 
 # Seconds until a daemon that starts is given up; waiting for its database and its broker is part of starting.
 START_TIMEOUT = 60.0
-# Seconds until a daemon that was asked to stop is killed.
-STOP_TIMEOUT = 20.0
+# Seconds until a daemon that was asked to stop is killed: more than all that it may wait for itself.
+STOP_TIMEOUT = 40.0
 # Seconds in which the worker of an HTTP daemon that was killed notices it; one second on a quiet machine.
 _ORPHAN_TIMEOUT = 5.0
 
