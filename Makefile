@@ -46,7 +46,7 @@ pytest: .venv/.installed-for-tests
 
 bench: .venv/.installed-for-tests ## Measure, and print ratios against baselines of the same run
 	@.ci/system-packages
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench --sync
 
 clean: stop ## Stop, and remove everything that was installed or stored here
 	rm -rf .venv .venv-official $(VAR) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
