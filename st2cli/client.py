@@ -20,6 +20,9 @@ _READ_SIZE = 256 * 1024
 # The connection was closed by the server while it was idle: a reason to try again, not to fail.
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
+# Items of one page: what a service gives at once to users who are no administrators.
+_PAGE = 100
+
 
 class StreamBroken(Exception):
     """The connection of an event stream ended before the stream did."""
@@ -77,6 +80,15 @@ class Client:
         headers, documents = self._request("GET", path, query)
         total = headers.get("X-Total-Count", "")
         return documents, int(total) if total.isdecimal() else None
+
+    def all(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """A whole list, in pages that everybody may ask for."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(path, {**(query or {}), "limit": _PAGE, "offset": len(found)})
+            found += page
+            if len(page) < _PAGE:
+                return found
 
     def post(self, path: str, body: Any) -> Any:
         return self._request("POST", path, None, body)[1]

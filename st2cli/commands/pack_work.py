@@ -43,7 +43,7 @@ def _install(args: Namespace, session: Session) -> int:
     for warning in output.get("warning_list") or []:
         session.printer.note(f"Warning: {warning}")
     installed = set(output.get("packs_list") or [])
-    present = [pack for pack in session.client.get("/packs", {"limit": -1}) if pack["ref"] in installed]
+    present = [pack for pack in session.client.all("/packs") if pack["ref"] in installed]
     session.printer.table(present, _SHOWN, "No packs were installed.")
     return 0
 
@@ -56,7 +56,7 @@ def _configure_remove(parser: ArgumentParser) -> None:
 def _remove(args: Namespace, session: Session) -> int:
     from st2cli.client import segment
 
-    known = {pack["ref"]: pack for pack in session.client.get("/packs", {"limit": -1})}
+    known = {pack["ref"]: pack for pack in session.client.all("/packs")}
     unknown = [name for name in args.packs if name not in known]
     if unknown:
         raise UsageError(f"Pack {', '.join(unknown)} is not found.")

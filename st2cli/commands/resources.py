@@ -52,8 +52,7 @@ class Resource:
             parser.add_argument(*short, f"--{name.replace('_', '-')}", dest=name, help=text)
 
     def _list(self, args: Namespace, session: Session) -> int:
-        query = {"limit": -1, **{name: getattr(args, name) for name in self.filters}}
-        found = session.client.get(self.path, query)
+        found = session.client.all(self.path, {name: getattr(args, name) for name in self.filters})
         session.printer.table(found, self.listed, f"No {self.plural} are registered.")
         return 0
 

@@ -70,7 +70,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Script
 def test_policies(platform: ScriptedPlatform, capsys: Captured, tmp_path: Path) -> None:
     assert main(["policy", "list", "--resource-ref", "core.local"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == ["mine.few", "core.local", "action.concurrency", "true"]
-    assert platform.requests[-1].query == {"limit": "-1", "resource_ref": "core.local"}
+    assert platform.requests[-1].query == {"limit": "100", "offset": "0", "resource_ref": "core.local"}
     assert main(["policy", "get", "mine.few", "-j"]) == 0
     assert json.loads(capsys.readouterr().out) == POLICY
     file = tmp_path / "policy.yaml"
