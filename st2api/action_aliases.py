@@ -136,5 +136,5 @@ def _filter() -> re.Pattern[str] | None:
 
 
 def _wanted() -> dict[str, Any]:
-    """A null counts as absent: clients send all attributes that they know."""
-    return {name: value for name, value in body.checked(CHANGE).items() if value is not None}
+    wanted: dict[str, Any] = body.checked(CHANGE, nulls_are_absent=True)
+    return wanted

@@ -64,6 +64,7 @@ def _conversation(wanted: dict[str, Any]) -> Conversation:
         source_context=wanted.get("source_context"),
         notification_channel=wanted.get("notification_channel"),
         notification_route=wanted.get("notification_route"),
+        context=api().told_context(),
     )
 
 

@@ -30,7 +30,7 @@ from st2api import (
 )
 from st2api.context import EXTENSION, Api
 from st2api.openapi import document
-from st2common.http import hosts, raw_output
+from st2common.http import audit, hosts, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.authorization import Authorization
@@ -59,6 +59,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         bells=BellTower(transport),
     )
     app.extensions[EXTENSION] = context
+    audit.guard(app)
     hosts.guard(app, config)
     Authentication(config, database).guard(app)
     Authorization(config, database).guard(app)

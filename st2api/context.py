@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 from oslo_config import cfg
 from pymongo.database import Database
 
+from st2common.auth.identity import Kind
 from st2common.errors import AccessDenied
 from st2common.http import authentication, authorization, query, visible_executions
 from st2common.models.connection import Document
@@ -20,6 +23,8 @@ from st2common.transport.port import Transport
 
 #: Where the application keeps its context.
 EXTENSION = "st2api"
+#: In the context of an execution: ``{kind, user, id?, execution_id?}`` of the credential that it was asked for with.
+CREDENTIAL = "credential"
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,19 @@ class Api:
         if named and named != self.user and not self.is_admin:
             raise AccessDenied(f'"{self.user}" is no administrator and may not act for another user.')
         return named or self.user
+
+    def told_context(self, given: Mapping[str, Any] | None = None) -> Document:
+        """The context of an execution that is asked for: what is ``given``, and through which credential it is.
+
+        What clients say about the latter themselves does not count.
+        """
+        who = authentication.identity()
+        context = {name: value for name, value in (given or {}).items() if name != CREDENTIAL}
+        if who.kind is not Kind.NONE:
+            ids = {"id": who.credential_id, "execution_id": who.execution_id}
+            known = {name: value for name, value in ids.items() if value}
+            context[CREDENTIAL] = {"kind": str(who.kind), "user": who.user, **known}
+        return context
 
     def masks_secrets(self) -> bool:
         """Whether this request's answer hides secrets. Administrators may ask to see them."""

@@ -86,6 +86,7 @@ def _started(action_ref: str, parameters: dict[str, Any]) -> Response:
         action_ref=action_ref,
         parameters=parameters,
         user=api().user,
+        context=api().told_context(),
         key_file=KeyFile.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )

@@ -104,5 +104,5 @@ def get_type(ref_or_id: str) -> Response:
 
 
 def _wanted() -> dict[str, Any]:
-    """A null counts as absent: clients send all attributes that they know."""
-    return {name: value for name, value in body.checked(CHANGE).items() if value is not None}
+    wanted: dict[str, Any] = body.checked(CHANGE, nulls_are_absent=True)
+    return wanted

@@ -19,6 +19,7 @@ from st2common.clock import isoformat
 from st2common.errors import AccessDenied, Unauthorized, ValidationError
 from st2common.http import body
 from st2common.http.app import create_app
+from st2common.http.client_address import client_address
 from st2common.http.cors import allowed_origins
 from st2common.http.responses import answer
 from st2common.http.serving import in_native_thread
@@ -31,7 +32,6 @@ LOG = logging.getLogger(__name__)
 PREFIXES = ("/v1", "/auth/v1", "/auth")
 
 _REFUSED = "Invalid or missing credentials"
-_LOOPBACK = ("127.0.0.1", "::1")
 
 
 def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
@@ -113,7 +113,7 @@ class Logins:
         return made
 
     def _checked_user(self) -> str:
-        user, password, address = *_basic(), _client_address()
+        user, password, address = *_basic(), client_address()
         if not user:
             raise Unauthorized(_REFUSED)
         with self._failed.attempt(user, address):
@@ -166,10 +166,3 @@ def _basic() -> tuple[str, str]:
     if given is None or given.type != "basic":
         return "", ""
     return given.username or "", given.password or ""
-
-
-def _client_address() -> str:
-    """Of the client, or of what our own proxy on this host says that the client's is."""
-    address = request.remote_addr or ""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    return forwarded.rpartition(",")[2].strip() if address in _LOOPBACK and forwarded else address

@@ -53,7 +53,7 @@ class ApiKeys:
         found = self._collection.find_one({"key_hash": key_hash})
         if found is None or not hmac.compare_digest(found["key_hash"], key_hash) or not found["enabled"]:
             return None
-        return Identity(found["user"], Kind.API_KEY)
+        return Identity(found["user"], Kind.API_KEY, credential_id=str(found["_id"]))
 
     def get(self, id_or_key: str) -> Document | None:
         return self._collection.find_one(_named(id_or_key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -23,3 +23,5 @@ class Identity:
     expires: int | None = None
     #: The execution that the token was made for; None for a credential of a person or a program.
     execution_id: str | None = None
+    #: The id of the API key or token itself.
+    credential_id: str | None = field(default=None, compare=False)

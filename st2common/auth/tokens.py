@@ -86,7 +86,8 @@ class Tokens:
         # The database removes what has expired a minute later or so.
         if expiry <= datetime.now(UTC):
             return None
-        return Identity(found["user"], Kind.TOKEN, expires=int(expiry.timestamp() * 1_000_000))
+        expires = int(expiry.timestamp() * 1_000_000)
+        return Identity(found["user"], Kind.TOKEN, expires=expires, credential_id=str(found["_id"]))
 
     def revoke(self, token: str) -> bool:
         """Whether there was such a token."""

@@ -18,6 +18,7 @@ SECRET_PARAMETERS = frozenset({"x-auth-token", "st2-api-key"})
 
 # An API key may be named by itself as well as by its id, which is 24 hexadecimal digits.
 _KEY_IN_PATH = re.compile(r"(/apikeys/+)(?![0-9a-fA-F]{24}/*$)[^/]+")
+_KEY_ID = re.compile(r"[0-9a-fA-F]{24}")
 
 # Clients choose their request id; what they choose ends in our log and headers.
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -28,8 +29,17 @@ def begin(request: Request) -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
     g.request_started = time.monotonic()
     if LOG.isEnabledFor(logging.INFO):
-        path = _KEY_IN_PATH.sub(rf"\1{MASK}", _printable(request.environ.get("st2.path", request.path)))
-        LOG.info("%s - %s %s with query=%s", g.request_id, request.method, path, _query(request))
+        LOG.info("%s - %s %s with query=%s", g.request_id, request.method, path_of(request), _query(request))
+
+
+def path_of(request: Request) -> str:
+    """The path as the client wrote it, without what may be a key, in printable characters."""
+    return _KEY_IN_PATH.sub(rf"\1{MASK}", _printable(request.environ.get("st2.path", request.path)))
+
+
+def is_key_id(text: str) -> bool:
+    """Whether it is the id of an API key and not perhaps the key."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def finish(response: Response) -> None:

@@ -75,13 +75,17 @@ def _integer(digits: str) -> int:
     return number
 
 
-def checked(schema: Mapping[str, Any]) -> Any:
+def checked(schema: Mapping[str, Any], *, nulls_are_absent: bool = False) -> Any:
     """The body, if it fulfils the JSON schema.
+
+    ``nulls_are_absent``: for clients that send all attributes that they know.
 
     Raises:
         ValidationError: it does not; the message is the schema's first objection.
     """
     value = parsed()
+    if nulls_are_absent and isinstance(value, dict):
+        value = {name: item for name, item in value.items() if item is not None}
     error = next(Draft7Validator(schema).iter_errors(value), None)
     if error is not None:
         raise ValidationError(error.message[:_MAX_MESSAGE])

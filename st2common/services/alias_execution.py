@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.database import Database
@@ -32,6 +32,8 @@ class Conversation:
     #: Where the result is to be told, and by whom.
     notification_channel: str | None = None
     notification_route: str | None = None
+    #: More of the context of what is run.
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def match_command(command: str) -> tuple[Document, Format]:
@@ -104,6 +106,7 @@ class AliasExecutor:
             parameters=parameters,
             user=said.user,
             context={
+                **said.context,
                 "action_alias_ref": alias["ref"],
                 "api_user": said.user,
                 "source_channel": said.source_channel,

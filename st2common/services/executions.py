@@ -112,6 +112,7 @@ def rerun_execution(
     user: str,
     tasks: list[str] | None = None,
     reset: list[str] | None = None,
+    context: Mapping[str, Any] | None = None,
     delay: int | None = None,
     key_file: KeyFile | None = None,
     web_base_url: str | None = None,
@@ -127,14 +128,14 @@ def rerun_execution(
         raise NotFound(f'Unable to identify resource with id "{execution_id}".')
     if (tasks or reset) and earlier["action"]["runner_type"] not in _WORKFLOWS:
         raise ValidationError("Only the tasks of an orquesta workflow can be run again.")
-    context: Document = {"re-run": {"ref": execution_id}, "trace_context": {"id_": traces.trace_id(earlier)}}
+    again = {"re-run": {"ref": execution_id}, "trace_context": {"id_": traces.trace_id(earlier)}}
     return request_execution(
         database,
         transport,
         action_ref=earlier["action"]["ref"],
         parameters=parameters,
         user=user,
-        context=context,
+        context={**(context or {}), **again},
         delay=delay,
         kept=earlier.get("parameters"),
         kept_secrets=earlier.get("decrypted") or (),

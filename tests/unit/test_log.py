@@ -124,6 +124,8 @@ format = %(message)s
     (written,) = tmp_path.glob("st2.[0-9]*.log")
     assert written.read_text() == "INFO <hello\\nworld>\n"
     assert (tmp_path / "audit.log").read_text() == ""
+    logging.getLogger("st2.audit").log(log.AUDIT, "who did it")
+    assert json.loads((tmp_path / "audit.log").read_text())["short_message"] == "who did it"
 
 
 def test_a_wrong_logging_file_is_a_configuration_error(tmp_path: Path) -> None:
