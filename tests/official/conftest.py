@@ -113,8 +113,9 @@ def stranger(program: Path, guarded_platform: Platform, tmp_path: Path) -> Clien
     return client(program, tmp_path / "home", **guarded_platform.urls)
 
 
-@pytest.fixture
-def ada(stranger: Client) -> Client:
+@pytest.fixture(scope="session")
+def ada(program: Path, guarded_platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Client:
     """The client of somebody who has."""
-    stranger("login", USER, "-p", PASSWORD)
-    return stranger
+    logged_in = client(program, tmp_path_factory.mktemp("ada"), **guarded_platform.urls)
+    logged_in("login", USER, "-p", PASSWORD)
+    return logged_in
