@@ -13,7 +13,7 @@ from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED
 from st2common.output.chunk import Stream
 from st2common.output.log import OutputLog
-from st2common.rbac.resolution import EVERYTHING, Rights, content_uids
+from st2common.rbac.resolution import EVERYTHING, Rights, pack_uid
 from st2common.transport.port import Message, Transport
 from st2common.transport.topology import ACTIONALIAS, ANNOUNCEMENT, EXECUTION
 from st2stream.client import Client
@@ -38,7 +38,8 @@ def stream_events(message: Message) -> list[StreamEvent]:
         data = {"payload": body["payload"], "trace_context": body.get("trace_context")}
         return [StreamEvent(f"{ANNOUNCEMENT}__{key}", data)]
     alias = body["alias"]
-    return [StreamEvent(f"{ACTIONALIAS}__{key}", alias, uids=content_uids(alias))]
+    uids = (f"action_alias:{alias['pack']}:{alias['name']}", pack_uid(alias["pack"]))
+    return [StreamEvent(f"{ACTIONALIAS}__{key}", alias, uids=uids)]
 
 
 def execution_events(key: str, execution: Mapping[str, Any]) -> list[StreamEvent]:

@@ -203,11 +203,11 @@ class Executions:
         return list(self.collection.find({"status": {"$in": held}, "owner": owner}))
 
     def running(self, only: Collection[str] | None = None) -> list[Document]:
-        """What names each execution that runs now, of those in ``only`` or of all."""
+        """What names each execution that runs now, and its user; of those in ``only`` or of all."""
         condition: Document = {"status": {"$in": [str(Status.RUNNING), str(Status.CANCELING)]}}
         if only is not None:
             condition["_id"] = {"$in": [identity for text in only if (identity := object_id(text))]}
-        return list(self.collection.find(condition, {"action.ref": 1, "runner.name": 1}))
+        return list(self.collection.find(condition, {"action.ref": 1, "runner.name": 1, "context.user": 1}))
 
     def unclaimed(self, before_us: int, limit: int) -> list[Document]:
         """Executions (id and start) accepted before ``before_us`` that no runner has claimed and that are due to be

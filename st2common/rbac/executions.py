@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bson import ObjectId
+
 from st2common.models.connection import Document
 from st2common.rbac.resolution import Rights, pack_uid
 
@@ -39,12 +41,14 @@ def conditions(rights: Rights) -> Document:
     allowed = rights.uids(VIEW)
     if allowed is None:
         return {"$and": [own]} if own else {}
-    refs, packs = [], []
+    refs, packs, ids = [], [], []
     for uid in sorted(allowed):
         kind, _, rest = uid.partition(":")
         if kind == "action":
             refs.append(rest.replace(":", ".", 1))
         elif kind == "pack":
             packs.append(rest)
-    visible = {"$or": [{"action.ref": {"$in": refs}}, {"action.pack": {"$in": packs}}]}
+        elif kind == "execution" and ObjectId.is_valid(rest):
+            ids.append(ObjectId(rest))
+    visible = {"$or": [{"action.ref": {"$in": refs}}, {"action.pack": {"$in": packs}}, {"_id": {"$in": ids}}]}
     return {"$and": [visible, own] if own else [visible]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bson import ObjectId
 
 from st2common.rbac import executions
 from st2common.rbac.permissions import INCLUDED_IN, PARTS, VERBS
@@ -86,11 +87,17 @@ def test_isolation_leaves_the_own_executions() -> None:
 def test_the_executions_that_a_list_may_have() -> None:
     assert executions.conditions(EVERYTHING) == {}
     assert executions.conditions(rights((None, "execution_view"))) == {}
-    some = rights((LOCAL, "action_execute"), ("pack:linux", "action_view"), ("rule:core:r", "rule_view"))
-    refs, packs = executions.conditions(some)["$and"][0]["$or"]
+    some = rights(
+        (LOCAL, "action_execute"),
+        ("pack:linux", "action_view"),
+        ("rule:core:r", "rule_view"),
+        (f"execution:{EXECUTION['id']}", "execution_view"),
+    )
+    refs, packs, ids = executions.conditions(some)["$and"][0]["$or"]
     assert (refs, packs) == ({"action.ref": {"$in": ["core.local"]}}, {"action.pack": {"$in": ["linux"]}})
+    assert ids == {"_id": {"$in": [ObjectId(str(EXECUTION["id"]))]}}
     nothing = executions.conditions(rights())["$and"][0]["$or"]
-    assert nothing == [{"action.ref": {"$in": []}}, {"action.pack": {"$in": []}}]
+    assert nothing == [{"action.ref": {"$in": []}}, {"action.pack": {"$in": []}}, {"_id": {"$in": []}}]
 
 
 @pytest.mark.parametrize("permission", sorted(PARTS))
