@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from st2api import web
 from st2api.context import api
-from st2common import __version__
+from st2common import STACKSTORM_VERSION
 from st2common.auth.identity import Identity, Kind
 from st2common.clock import isoformat, now_us
 from st2common.http.authentication import identity, location, public
@@ -25,7 +25,7 @@ def root() -> Response:
     if "text/html" in request.headers.get("Accept", ""):
         response = web.index(api().config)
     else:
-        response = answer({"version": __version__, "docs_url": DOCS_URL})
+        response = answer({"version": STACKSTORM_VERSION, "docs_url": DOCS_URL})
     response.vary.add("Accept")
     return response
 
