@@ -124,6 +124,14 @@ OPERATIONS: dict[str, Operation] = {
     "policies.remove_policy": _DELETED,
     "policies.list_types": _list("PolicyType", "resource_type"),
     "policies.get_type": _one("PolicyType"),
+    "rbac.list_roles": Operation(answers.OBJECTS, query={"system": FLAG}),
+    "rbac.get_role": Operation(OBJECT),
+    "rbac.list_assignments": Operation(
+        answers.OBJECTS, query={"user": TEXT, "role": TEXT, "source": TEXT, "remote": FLAG}
+    ),
+    "rbac.get_assignment": Operation(OBJECT),
+    "rbac.list_permission_types": Operation({"type": "object", "additionalProperties": answers.TEXTS}),
+    "rbac.get_permission_types": Operation(answers.TEXTS),
     "traces.list_traces": _list("Trace", "trace_tag", "execution", "sort_asc"),
     "traces.get_one_trace": _one("Trace"),
     "keys.list_keys": Operation(
