@@ -125,8 +125,11 @@ class Logins:
         return user
 
     def _sync_groups(self, user: str) -> None:
+        """A login whose groups cannot be found out fails: roles that were taken away elsewhere must not stay."""
         backend = self._backend
-        if self._config.rbac.enable and self._config.rbac.sync_remote_groups and isinstance(backend, GroupsBackend):
+        if not (self._config.rbac.enable and self._config.rbac.sync_remote_groups):
+            return
+        if isinstance(backend, GroupsBackend):
             groups = in_native_thread(lambda: list(backend.get_user_groups(user) or ()))
             remote_groups.sync(self._roles, user, groups)
 

@@ -14,6 +14,7 @@ from passlib.hash import apr_md5_crypt, bcrypt
 from pymongo.database import Database
 
 from st2api.auth.application import make_app
+from st2common.models.roles import Roles
 
 _PLUG_IN = """\
 class Backend:
@@ -22,6 +23,11 @@ class Backend:
 
     def authenticate(self, username, password):
         return password == username + self._suffix
+"""
+
+_GROUPS = """
+    def get_user_groups(self, username):
+        return {"ada": ["cn=staff"]}[username]
 """
 
 
@@ -50,6 +56,34 @@ def test_a_plug_in_is_found_and_comes_before_our_own(
     client = make_app(config, database).test_client()
     assert client.post("/tokens", json={}, auth=("ada", "ada!")).status_code == 201
     assert client.post("/tokens", json={}, auth=("ada", "secret")).status_code == 401
+
+
+def test_the_groups_that_a_plug_in_tells_give_roles(
+    config: cfg.ConfigOpts, database: Database[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "directory", "plug_in_directory:Backend")
+    (tmp_path / "site" / "plug_in_directory.py").write_text(_PLUG_IN + _GROUPS)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for group, name, value in (
+        ("auth", "backend", "directory"),
+        ("auth", "backend_kwargs", '{"suffix": "!"}'),
+        ("rbac", "enable", True),
+        ("rbac", "sync_remote_groups", True),
+    ):
+        config.set_override(name, value, group=group)
+    roles = Roles(database)
+    roles.prepare()
+    mapping = {"group": "cn=staff", "roles": ["observer"], "enabled": True, "description": "", "source": "mappings/s"}
+    roles.put_mappings([mapping])
+    client = make_app(config, database).test_client()
+    assert client.post("/tokens", json={}, auth=("ada", "wrong")).status_code == 401
+    assert roles.rights("ada", False).roles == ()
+    assert client.post("/tokens", json={}, auth=("ada", "ada!")).status_code == 201
+    assert roles.rights("ada", False).roles == ("observer",)
+    [assignment] = roles.find_assignments({"user": "ada"})
+    assert assignment["is_remote"]
+    # Somebody of whom the directory knows nothing.
+    assert client.post("/tokens", json={}, auth=("eve", "eve!")).status_code == 500
 
 
 _ASK = """\
