@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import secrets
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from st2common.http.authentication import Authentication, CredentialEnded
 from st2common.http.authorization import Authorization, any_user
 from st2common.models.execution_view import to_api
 from st2common.models.executions import Executions
+from st2common.models.roles import Roles
 from st2common.rbac import definitions, remote_groups
 from st2common.rbac.cmd import main
 from st2common.rbac.resolution import EVERYTHING, Rights
@@ -206,6 +210,22 @@ def test_definitions_are_applied_as_a_whole(platform: Platform, tmp_path: Path) 
             condition = {"system": {"$ne": True}}
             platform.database[name].delete_many(condition)
             platform.database[name].insert_many(documents)
+
+
+def test_the_command_applies_them(database_uri: str, tmp_path: Path) -> None:
+    for name, text in (("roles/r.yaml", "name: r\n"), ("assignments/a.yaml", "username: ada\nroles: [r, admin]\n")):
+        path = tmp_path / "rbac" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    name = f"test_{secrets.token_hex(6)}"
+    config = tmp_path / "st2.conf"
+    config.write_text(f"[system]\nbase_path = {tmp_path}\n[database]\nhost = {database_uri}\ndb_name = {name}\n")
+    command = [sys.executable, "-m", "st2common.rbac.cmd", "--config-file", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "roles: 1\nassignments: 2\nmappings: 0\n"), done.stderr
+    with MongoClient[Any](database_uri) as client:
+        assert Roles(client[name]).rights("ada", False).roles == ("admin", "r")
+        client.drop_database(name)
 
 
 def test_definitions_with_a_fault_change_nothing(
