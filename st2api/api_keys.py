@@ -62,7 +62,7 @@ def create_key() -> Response:
     if wanted.get("id") and not ObjectId.is_valid(wanted["id"]):
         raise ValidationError(f'"{wanted["id"]}" is not an id: 24 hexadecimal digits are.')
     stored, key = _keys().create(
-        api().acting_user(wanted.get("user")),
+        api().owner(wanted.get("user")),
         metadata=wanted.get("metadata"),
         enabled=wanted.get("enabled") is not False,
         key_hash=_given_hash(wanted),
@@ -87,7 +87,7 @@ def change_key(id_or_key: str) -> Response:
         raise ValidationError("The key_hash of an API key cannot be changed.")
     changed = _keys().change(
         id_or_key,
-        user=api().acting_user(wanted.get("user") or found["user"]),
+        user=api().owner(wanted.get("user") or found["user"]),
         metadata=found["metadata"] if wanted.get("metadata") is None else wanted["metadata"],
         enabled=found["enabled"] if wanted.get("enabled") is None else wanted["enabled"],
     )

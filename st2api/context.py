@@ -51,19 +51,37 @@ class Api:
         """Who is to be recorded for what is asked: who asks, or somebody else whom an administrator names.
 
         Raises:
+            AccessDenied: somebody who may not act for others names somebody else.
+        """
+        if named and named != self.user and not self.acts_for_others:
+            raise AccessDenied(f'"{self.user}" is no administrator and may not act for another user.')
+        return named or self.user
+
+    def owner(self, named: str | None) -> str:
+        """Whose something is to be that is made: of who asks, or of somebody else whom an administrator names.
+
+        Raises:
             AccessDenied: somebody who is no administrator names somebody else.
         """
         if named and named != self.user and not self.is_admin:
-            raise AccessDenied(f'"{self.user}" is no administrator and may not act for another user.')
+            raise AccessDenied(f'"{self.user}" is no administrator and may not make anything for another user.')
         return named or self.user
+
+    @property
+    def acts_for_others(self) -> bool:
+        """Administrators do, where access control says who is one: that everybody may do everything without it does not
+        make everybody somebody else. Without authentication nobody is anybody."""
+        return authentication.identity().kind is Kind.NONE or (authorization.enabled() and self.is_admin)
 
     def told_context(self, given: Mapping[str, Any] | None = None) -> Document:
         """The context of an execution that is asked for: what is ``given``, and through which credential it is.
 
-        What clients say about the latter themselves does not count.
+        What clients say about the latter themselves does not count, nor in whose name they talk (``api_user``: whose
+        keys templates may read) unless they may act for others.
         """
         who = authentication.identity()
-        context = {name: value for name, value in (given or {}).items() if name != CREDENTIAL}
+        ours = {CREDENTIAL} if self.acts_for_others else {CREDENTIAL, "api_user"}
+        context = {name: value for name, value in (given or {}).items() if name not in ours}
         if who.kind is not Kind.NONE:
             ids = {"id": who.credential_id, "execution_id": who.execution_id}
             known = {name: value for name, value in ids.items() if value}

@@ -67,6 +67,17 @@ def test_the_credential_of_an_execution_is_not_what_a_client_says(client: FlaskC
     assert again["context"]["credential"] == expected
 
 
+def test_nobody_acts_in_anothers_name(client: FlaskClient, database: Documents) -> None:
+    """Without access control everybody may do everything, but not as somebody else, whose secrets they could read."""
+    headers = {"X-Auth-Token": Tokens(database).create("ada", 60).token}
+    assert client.post("/v1/executions", json={**RUN, "user": "grace"}, headers=headers).status_code == 403
+    told = {"api_user": "grace", "user": "grace"}
+    headers["st2-context"] = json.dumps(told)
+    made = client.post("/v1/executions", json={**RUN, "user": "ada", "context": told}, headers=headers).json
+    assert made["context"]["user"] == "ada"
+    assert "api_user" not in made["context"]
+
+
 def test_what_an_action_changes_names_its_execution(client: FlaskClient, database: Documents, records: Records) -> None:
     token = Tokens(database).create("ada", 60).token
     parent = client.post("/v1/executions", json=RUN, headers={"X-Auth-Token": token}).json["id"]
