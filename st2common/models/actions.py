@@ -67,7 +67,7 @@ def to_api(stored: Mapping[str, Any]) -> Document:
 
 
 CONTENT = PackContent(Action, to_api, ("name", "pack", "ref"))
-get, save, replace = CONTENT.get, CONTENT.save, CONTENT.replace
+get, recent, save, replace = CONTENT.get, CONTENT.recent, CONTENT.save, CONTENT.replace
 remove, remove_except, remove_pack = CONTENT.remove, CONTENT.remove_except, CONTENT.remove_pack
 
 

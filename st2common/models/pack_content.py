@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from st2common.models.connection import Document
 from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
+from st2common.models.recent import Recent
 
 
 class PackContent:
@@ -19,12 +20,19 @@ class PackContent:
         self._model = model
         self._to_api = to_api
         self._filters = {name: name for name in filters}
+        self._recent = Recent(model, self.get)
+        #: Other memories of this kind, to be forgotten with each change.
+        self.remembered: list[Recent[Any]] = [self._recent]
 
     def get(self, ref_or_id: str) -> Document | None:
         """The object in its API form. A text with a dot is a reference, any other an id."""
         condition = {"ref": ref_or_id} if "." in ref_or_id else by_name_or_id("ref", ref_or_id)
         found = collection_of(self._model).find_one(condition)
         return self._to_api(found) if found else None
+
+    def recent(self, ref: str) -> Document | None:
+        """As :meth:`get`, at most a moment old: for what every execution asks."""
+        return self._recent.get(ref)
 
     def find(
         self, filters: Mapping[str, str], limit: int | None = None, offset: int = 0, more: Document | None = None
@@ -42,14 +50,17 @@ class PackContent:
         known = collection_of(self._model).find_one({"ref": content.ref}, {"_id": 1})
         content.id = known["_id"] if known else None
         store(content)
+        self._changed()
 
     def replace(self, content_id: str, content: Any) -> None:
         """Store an object in the place of the one with this id, whatever its name was."""
         content.id = ObjectId(content_id)
         store(content)
+        self._changed()
 
     def remove(self, content_id: str) -> None:
         collection_of(self._model).delete_one({"_id": ObjectId(content_id)})
+        self._changed()
 
     def remove_except(self, pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
         """Remove what was registered from the files of a pack and is gone from them; how many.
@@ -57,8 +68,17 @@ class PackContent:
         Kept is what has one of these ``names`` or ``metadata_files``, and what was made without a file.
         """
         gone = {"pack": pack, "name": {"$nin": sorted(names)}, "metadata_file": {"$nin": [*metadata_files, None, ""]}}
-        return collection_of(self._model).delete_many(gone).deleted_count
+        return self._delete(gone)
 
     def remove_pack(self, pack: str) -> int:
         """Remove all that a pack has of this kind; how many."""
-        return collection_of(self._model).delete_many({"pack": pack}).deleted_count
+        return self._delete({"pack": pack})
+
+    def _delete(self, condition: Document) -> int:
+        deleted = collection_of(self._model).delete_many(condition).deleted_count
+        self._changed()
+        return deleted
+
+    def _changed(self) -> None:
+        for recent in self.remembered:
+            recent.forget()

@@ -11,6 +11,7 @@ from mongoengine import Document as MongoDocument
 from st2common.models.connection import Document
 from st2common.models.listing import collection_of
 from st2common.models.pack_content import PackContent
+from st2common.models.recent import Recent
 
 
 class Policy(MongoDocument):  # type: ignore[misc]
@@ -70,6 +71,15 @@ def enabled_for(action_ref: str) -> list[Document]:
     """The policies that hold for an action now, in their API form."""
     found = collection_of(Policy).find({"resource_ref": action_ref})
     return [to_api(stored) for stored in found if stored.get("enabled", True)]
+
+
+_RECENT = Recent(Policy, enabled_for)
+CONTENT.remembered.append(_RECENT)
+
+
+def recently_enabled_for(action_ref: str) -> list[Document]:
+    """As :func:`enabled_for`, at most a moment old."""
+    return _RECENT.get(action_ref)
 
 
 def limited_actions() -> set[str]:

@@ -10,6 +10,7 @@ from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
 from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
+from st2common.models.recent import Recent
 
 
 class RunnerType(MongoDocument):  # type: ignore[misc]
@@ -61,6 +62,14 @@ def get(name_or_id: str) -> Document | None:
     return to_api(found) if found else None
 
 
+_RECENT = Recent(RunnerType, get)
+
+
+def recent(name: str) -> Document | None:
+    """As :func:`get`, at most a moment old: for what every execution asks."""
+    return _RECENT.get(name)
+
+
 def find(filters: Mapping[str, str], limit: int | None = None, offset: int = 0) -> tuple[list[Document], int]:
     """Runner types in their API form, ordered by name, and the count of all matches. ``filters``: ``name``, ``id``."""
     conditions = with_ids(equalities(filters, {"name": "name"}), filters.get("id"))
@@ -75,9 +84,11 @@ def save(runner_type: RunnerType) -> None:
         runner_type.id = known["_id"]
         runner_type.enabled = known.get("enabled", True)
     store(runner_type)
+    _RECENT.forget()
 
 
 def set_enabled(name_or_id: str, enabled: bool) -> Document | None:
     """Switch a runner type; it in its API form, or None where there is none."""
     collection_of(RunnerType).update_one(by_name_or_id("name", name_or_id), {"$set": {"enabled": enabled}})
+    _RECENT.forget()
     return get(name_or_id)

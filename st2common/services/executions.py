@@ -169,10 +169,10 @@ def _may_quote(message: str, secret: str) -> bool:
 
 
 def _runnable(action_ref: str) -> tuple[Document, Document]:
-    action = actions.get(action_ref) if "." in action_ref else None
+    action = actions.recent(action_ref) if "." in action_ref else None
     if action is None:
         raise ValidationError(f'Action "{action_ref}" cannot be found.')
-    runner_type = runner_types.get(action["runner_type"])
+    runner_type = runner_types.recent(action["runner_type"])
     if runner_type is None:
         raise ValidationError(f'Runner type "{action["runner_type"]}" of action "{action_ref}" cannot be found.')
     return action, runner_type
@@ -198,7 +198,7 @@ def _accept(
     database: Database[Document], transport: Transport, execution: Document, web_base_url: str | None
 ) -> Document:
     """Store an execution that was found right, ask the policies of its action, tell about it, and queue it."""
-    limits = policies.enabled_for(execution["action"]["ref"])
+    limits = policies.recently_enabled_for(execution["action"]["ref"])
     slots = slots_of(execution, limits)
     retry_notes.watch(database, execution, limits)
     delay = execution.get("delay")

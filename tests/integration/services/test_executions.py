@@ -16,7 +16,6 @@ from st2common.expressions.templates import TemplateError
 from st2common.models import actions, runner_types
 from st2common.models.execution_view import to_api
 from st2common.models.executions import Executions
-from st2common.models.listing import collection_of
 from st2common.models.statuses import Status
 from st2common.output.chunk import Chunk, Run, Stream
 from st2common.output.mongo_log import MongoOutputLog
@@ -235,7 +234,7 @@ def test_repeating_what_cannot_be(database: Documents, bus: Bus, request_local: 
             rerun_execution(database, bus, execution_id=unknown, parameters={}, user="bob")
     with pytest.raises(ValidationError, match="Only the tasks of an orquesta workflow"):
         rerun_execution(database, bus, execution_id=identity, parameters={}, user="bob", tasks=["t"])
-    collection_of(actions.Action).delete_many({})
+    actions.remove_pack("core")
     with pytest.raises(ValidationError, match=r'Action "core\.local" cannot be found'):
         rerun_execution(database, bus, execution_id=identity, parameters={}, user="bob")
 
