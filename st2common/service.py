@@ -11,12 +11,13 @@ import json
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from st2common.systemd import Systemd
 
 LOG = logging.getLogger(__name__)
 
@@ -59,17 +60,6 @@ class StatusFile:
         self._path.unlink(missing_ok=True)
 
 
-def notify_systemd(state: str) -> None:
-    """Send one line of systemd's notification protocol (sd_notify(3)); nothing where systemd did not start us."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.sendto(state.encode(), address)
-
-
 @contextlib.contextmanager
 def stop_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM or SIGINT sets. The second signal ends the process at once."""
@@ -95,7 +85,7 @@ def run(
 
     Started in the given order and stopped in the reverse one: what takes work in comes last and goes first.
     """
-    status = StatusFile(state_path, name, listen)
+    status, systemd = StatusFile(state_path, name, listen), Systemd()
     with stop_signals() as stop:
         status.write(ready=False, health="starting")
         started: list[Service] = []
@@ -104,21 +94,22 @@ def run(
                 service.start()
                 started.append(service)
             LOG.info("%s is ready (pid %d)", name, os.getpid())
-            notify_systemd("READY=1")
-            _beat(status, services)
-            while not stop.wait(HEARTBEAT_INTERVAL):
-                _beat(status, services)
+            systemd.ready()
+            while True:
+                health = _health(services)
+                status.write(ready=True, health=health)
+                systemd.alive(health)
+                if stop.wait(HEARTBEAT_INTERVAL):
+                    break
         finally:
-            notify_systemd("STOPPING=1")
+            systemd.stopping()
             _stop(started, stop_timeout)
             status.remove()
     return 0
 
 
-def _beat(status: StatusFile, services: Sequence[Service]) -> None:
-    problems = [problem for service in services if (problem := service.health())]
-    status.write(ready=True, health="; ".join(problems) or None)
-    notify_systemd("WATCHDOG=1")
+def _health(services: Sequence[Service]) -> str | None:
+    return "; ".join(problem for service in services if (problem := service.health())) or None
 
 
 def _stop(started: list[Service], timeout: float) -> None:

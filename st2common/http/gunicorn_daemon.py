@@ -19,7 +19,8 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 
 from st2common.http.serving import LISTEN_BACKLOG, MAX_CONNECTIONS, HttpServer, WebApplication
-from st2common.service import HEARTBEAT_INTERVAL, StatusFile, notify_systemd
+from st2common.service import HEARTBEAT_INTERVAL, StatusFile
+from st2common.systemd import Systemd
 
 LOG = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     ) -> None:
         self.build = build
         self.status = status
+        self.systemd = Systemd()
         self.name = name
         self._settings = {
             "bind": f"{host}:{port}",
@@ -119,10 +121,13 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         server = HttpServer(self.sockets[0], web.application, web.tls)
         server.start()
         LOG.info("%s is ready (pid %d)", self.app.name, self.pid)
-        notify_systemd("READY=1")
+        self.app.systemd.ready()
         while self.alive:
-            self.app.status.write(ready=True, health=web.health())
+            health = web.health()
+            self.app.status.write(ready=True, health=health)
+            self.app.systemd.alive(health)
             self._stop.wait(HEARTBEAT_INTERVAL)
+        self.app.systemd.stopping()
         deadline = time.monotonic() + self.cfg.graceful_timeout
         # The rest is for closing the clients.
         server.stop(self.cfg.graceful_timeout / 2)
