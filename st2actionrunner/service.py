@@ -21,7 +21,6 @@ from st2actionrunner.intake import Intake
 from st2actionrunner.keeper_client import KeeperClient, KeeperError
 from st2actionrunner.leases import LeaseKeeper, lease_until
 from st2actionrunner.requests import RequestBuilder
-from st2actionrunner.retry import until_done
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.slots import Slot
@@ -33,6 +32,7 @@ from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED, Status
 from st2common.output.doorbell import Doorbell
 from st2common.output.mongo_log import MongoOutputLog
+from st2common.retry import until_done
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import SCHEMA_VERSION, Delivery, Message, Transport
 from st2common.transport.topology import CANCEL, EXECUTIONS_TO_RUN

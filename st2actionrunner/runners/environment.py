@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from st2actionrunner.launch import RunRequest
-
-# The platform's own: options with credentials in them, and what only the daemon may tell its service manager.
-_PRIVATE = re.compile(r"ST2_[A-Z0-9_]+__|NOTIFY_SOCKET$|WATCHDOG_(PID|USEC)$|LISTEN_(FDS|PID|FDNAMES)$")
-
-
-def public_part(environment: Mapping[str, str]) -> dict[str, str]:
-    """What actions may inherit of the runner's own environment."""
-    return {name: value for name, value in environment.items() if not _PRIVATE.match(name)}
 
 
 def user_variables(run: RunRequest) -> dict[str, str]:

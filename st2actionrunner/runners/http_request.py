@@ -14,11 +14,11 @@ from typing import Any
 from st2actionrunner.http.job import File, Job
 from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
 from st2actionrunner.runners import result_file
-from st2actionrunner.runners.environment import public_part
 from st2actionrunner.runners.results import explain
 from st2actionrunner.runners.settings import RunnerSettings
 from st2common import __version__
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import public_part
 from st2common.services.casts import cast
 
 PROGRAM = "st2actionrunner.runners.http_program"

@@ -14,11 +14,12 @@ from typing import Any
 from st2actionrunner.launch import Launch, Outcome, RunnerError, RunRequest
 from st2actionrunner.runners.arguments import DEFAULT_PREFIX, script_arguments
 from st2actionrunner.runners.entry_point import entry_point, release
-from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
+from st2actionrunner.runners.environment import platform_variables, user_variables
 from st2actionrunner.runners.results import shell_result
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.runners.timeouts import timeout_of
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import public_part
 
 _WRONG_PASSWORD = re.compile(
     r"^sudo: (\d+ incorrect password attempt|no password was provided|a password is required)", re.M

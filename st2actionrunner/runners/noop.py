@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 from st2actionrunner.launch import Launch, Outcome, RunRequest
-from st2actionrunner.runners.environment import public_part
 from st2actionrunner.runners.results import shell_result
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import public_part
 
 
 class Noop:

@@ -9,13 +9,20 @@ from typing import Any
 
 from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
 from st2actionrunner.runners.entry_point import entry_point, release
-from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
+from st2actionrunner.runners.environment import platform_variables, user_variables
 from st2actionrunner.runners.results import explain, is_storable, return_code
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.runners.timeouts import timeout_of
-from st2common.content.paths import SYSTEM_PACKS
 from st2common.models.statuses import Status
 from st2common.runners.python_action import INVALID_STATUS_EXIT_CODE
+from st2common.runners.python_environment import (
+    NoVirtualenv,
+    import_path,
+    in_virtualenv,
+    public_part,
+    site_packages,
+    virtualenv_of,
+)
 
 WRAPPER = "st2common.runners.python_action"
 
@@ -82,39 +89,24 @@ class PythonScript:
         return Status.SUCCEEDED if succeeded else Status.FAILED, result
 
     def _virtualenv(self, pack: str) -> Path | None:
-        """The virtual environment of ``pack``, or None for a pack that runs on the platform's own Python."""
-        if pack in SYSTEM_PACKS:
-            return None
-        virtualenv = self._settings.virtualenvs / pack
-        if not (virtualenv / "bin" / "python").exists():
-            raise RunnerError(
-                f'The pack "{pack}" has no virtual environment ({virtualenv}). '
-                f"Create it with: st2 run packs.setup_virtualenv packs={pack}"
-            )
-        return virtualenv
+        try:
+            return virtualenv_of(self._settings.virtualenvs, pack)
+        except NoVirtualenv as error:
+            raise RunnerError(str(error)) from None
 
     def _import_path(self, run: RunRequest, virtualenv: Path | None) -> tuple[str, ...]:
-        """PYTHONPATH: the pack before the platform, so that a pack's own version of a library wins."""
-        path: list[Path | str] = []
-        if run.pack_path and self._settings.enable_common_libs:
-            path.append(run.pack_path / "lib")
-        if virtualenv:
-            packages = _site_packages(virtualenv)
-            path += [packages.parent, packages] if packages else []
+        common = run.pack_path / "lib" if run.pack_path and self._settings.enable_common_libs else None
         # Packs without a library of their own share a parent.
-        if run.pack_path and (library := run.pack_path / "actions" / "lib").is_dir():
-            path.append(library)
-        path += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-        return tuple(dict.fromkeys([*map(str, path), *self._settings.platform_path]))
+        own = run.pack_path / "actions" / "lib" if run.pack_path else None
+        inherited = os.environ.get("PYTHONPATH", "")
+        own = own if own and own.is_dir() else None
+        return import_path(virtualenv, common, own, inherited, self._settings.platform_path)
 
     def _environment(
         self, run: RunRequest, virtualenv: Path | None, path: tuple[str, ...], user: dict[str, str]
     ) -> dict[str, str]:
-        environment = public_part(os.environ) | user | platform_variables(run)
+        environment = in_virtualenv(public_part(os.environ) | user | platform_variables(run), virtualenv)
         environment["PYTHONPATH"] = os.pathsep.join(path)
-        if virtualenv:
-            environment["PATH"] = f"{virtualenv / 'bin'}{os.pathsep}{environment.get('PATH', os.defpath)}"
-            environment["VIRTUAL_ENV"] = str(virtualenv)
         if run.action["pack"] == _PACKS:
             environment.update(self._settings.content_options)
         environment["ST2_API_URL"] = run.api_url
@@ -125,7 +117,7 @@ class PythonScript:
     def _request(self, run: RunRequest, file_path: Path, virtualenv: Path | None) -> bytes:
         """What the wrapper reads."""
         pack, level = run.action["pack"], run.runner_parameters.get("log_level")
-        packages = _site_packages(virtualenv) if virtualenv else None
+        packages = site_packages(virtualenv) if virtualenv else None
         return json.dumps(
             {
                 "pack": pack,
@@ -145,13 +137,9 @@ def _needs_fresh_interpreter(user: dict[str, str]) -> bool:
     return any(name == "TZ" or name.startswith(_READ_AT_START) for name in user)
 
 
-def _site_packages(virtualenv: Path) -> Path | None:
-    return next(iter(sorted(virtualenv.glob("lib/python3.*/site-packages"))), None)
-
-
 def _watched(virtualenv: Path | None) -> str | None:
     """Installing a requirement changes this directory."""
-    packages = _site_packages(virtualenv) if virtualenv else None
+    packages = site_packages(virtualenv) if virtualenv else None
     return str(packages) if packages else None
 
 

@@ -16,13 +16,14 @@ from typing import Any
 from st2actionrunner.launch import Launch, Outcome, PythonParent, RunnerError, RunRequest
 from st2actionrunner.runners import result_file
 from st2actionrunner.runners.entry_point import entry_point, release
-from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
+from st2actionrunner.runners.environment import platform_variables, user_variables
 from st2actionrunner.runners.local_shell import arguments_of
 from st2actionrunner.runners.results import explain, parsed_output
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.runners.timeouts import timeout_of
 from st2actionrunner.ssh.job import Credentials, Job, ScriptCopy, split_host
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import public_part
 
 PROGRAM = "st2actionrunner.runners.remote_program"
 

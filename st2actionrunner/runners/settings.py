@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from oslo_config import cfg
 
-import st2common
+from st2common.runners.python_environment import platform_path
 
 _CONTENT_OPTIONS = (
     "system.base_path",
@@ -90,9 +89,3 @@ def _content_options(config: cfg.ConfigOpts) -> dict[str, str]:
         for name, value in values.items()
         if value is not None
     }
-
-
-def platform_path() -> tuple[str, ...]:
-    """Where the platform's packages and their dependencies lie, each directory once."""
-    packages = str(Path(st2common.__file__).parent.parent)
-    return tuple(dict.fromkeys((packages, sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))

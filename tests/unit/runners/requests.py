@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from st2actionrunner.launch import Exit, Launch, Outcome, RunRequest
-from st2actionrunner.runners.settings import RunnerSettings, SshSettings, platform_path
+from st2actionrunner.runners.settings import RunnerSettings, SshSettings
+from st2common.runners.python_environment import platform_path
 
 
 def settings(directory: Path, **changes: Any) -> RunnerSettings:

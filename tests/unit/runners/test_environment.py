@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from st2actionrunner.runners.environment import platform_variables, public_part, user_variables
+from st2actionrunner.runners.environment import platform_variables, user_variables
+from st2common.runners.python_environment import public_part
 from tests.unit.runners.requests import request
 
 

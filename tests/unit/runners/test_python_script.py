@@ -11,8 +11,8 @@ import pytest
 
 from st2actionrunner.launch import Exit, PythonParent, RunnerError, RunRequest
 from st2actionrunner.runners.python_script import PythonScript
-from st2actionrunner.runners.settings import platform_path
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import platform_path
 from tests.unit.runners.requests import carried_out, outcome, request, settings
 
 

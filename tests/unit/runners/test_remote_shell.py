@@ -13,10 +13,10 @@ from st2actionrunner.launch import Exit, Launch, PythonParent, RunnerError, RunR
 from st2actionrunner.runners.noop import Noop
 from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.remote_shell import RemoteCommand, RemoteScript
-from st2actionrunner.runners.settings import platform_path
 from st2actionrunner.ssh.job import Job, split_host
 from st2actionrunner.ssh.output import result_limit
 from st2common.models.statuses import Status
+from st2common.runners.python_environment import platform_path
 from st2common.transport.memory import MemoryTransport
 from tests.unit.runners.requests import outcome, request, settings
 

@@ -1,4 +1,4 @@
-"""Repeating what the database refused, until it answers: a runner never drops what it knows because of an outage."""
+"""Repeating what the database refused, until it answers: nobody drops what is known because of an outage."""
 
 from __future__ import annotations
 
