@@ -14,9 +14,10 @@ from st2common.models.executions import Executions
 from st2common.models.keys import Keys
 from st2common.models.roles import Roles
 from st2common.models.traces import Traces
+from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.port import Transport
-from st2common.transport.topology import EXECUTIONS_TO_RUN
+from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
 
 
 class ApiService:
@@ -63,4 +64,5 @@ def prepare(database: Database[Document], transport: Transport) -> None:
     Keys(database).ensure_indexes()
     Traces(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
-    transport.declare(EXECUTIONS_TO_RUN)
+    TriggerInstances(database).ensure_indexes()
+    transport.declare(EXECUTIONS_TO_RUN, TRIGGER_INSTANCES)

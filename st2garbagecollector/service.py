@@ -16,6 +16,7 @@ from st2common.datastore.crypto import KeyFile
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import COLLECTOR, Lease
+from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
@@ -26,7 +27,7 @@ from st2garbagecollector.policies import PolicyKeeper
 from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
 from st2garbagecollector.releaser import Releaser
 from st2garbagecollector.rescuer import Rescuer
-from st2garbagecollector.sweeper import Sweeper
+from st2garbagecollector.sweeper import InstanceSweeper, Sweeper
 
 LOG = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Trans
     interval, rest = config.garbagecollector.collection_interval, config.garbagecollector.sleep_delay
     jobs: list[Job] = [
         Sweeper(executions, transport),
+        InstanceSweeper(TriggerInstances(database), transport),
         Releaser(database, transport),
         Rescuer(executions, log, transport, events, owner),
     ]

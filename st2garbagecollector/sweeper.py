@@ -1,7 +1,7 @@
-"""Publishes again what was accepted and never claimed.
+"""Publishes again what was accepted and never claimed, and events that no rules engine has seen to.
 
-An execution is stored before it is published. When the broker is away, or the API dies in between, it would wait for
-ever. Publishing one twice does no harm: a runner claims it once.
+Both are stored before they are published. When the broker is away, or whoever stored them dies in between, they would
+wait for ever. Publishing one twice does no harm: a runner claims it once, an engine acts on it once.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import logging
 from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.executions import Executions
+from st2common.models.trigger_instances import TriggerInstances
+from st2common.services.trigger_dispatch import publish_instance
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN
 
 LOG = logging.getLogger(__name__)
 
-# Seconds after which an execution that nobody claimed is published again.
+# Seconds after which what nobody has taken is published again.
 PATIENCE = 10.0
 
 BATCH = 500
@@ -51,4 +53,28 @@ class Sweeper:
             age = now - execution["start_timestamp"]
             self._executions.republished(execution_id, now + max(age, self._patience_us))
             LOG.info("Published execution %s again: no runner claimed it in %d s", execution_id, age // 1_000_000)
+        return len(waiting) == BATCH
+
+
+class InstanceSweeper:
+    name = "sweeper of trigger instances"
+    interval = 2.0
+    rest = 0.0
+
+    def __init__(self, instances: TriggerInstances, transport: Transport, patience: float = PATIENCE) -> None:
+        self._instances = instances
+        self._transport = transport
+        self._patience_us = int(patience * 1_000_000)
+
+    def run(self) -> bool:
+        now = now_us()
+        waiting = self._instances.unprocessed(now - self._patience_us, BATCH)
+        for instance in waiting:
+            if not publish_instance(self._transport, instance["_id"]):
+                return False
+            # As with executions: it may wait in a long queue.
+            age = now - instance["occurrence_time"]
+            self._instances.republished(instance["_id"], now + max(age, self._patience_us))
+        if waiting:
+            LOG.info("Published %d trigger instances again: no engine has seen to them", len(waiting))
         return len(waiting) == BATCH

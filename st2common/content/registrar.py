@@ -21,11 +21,21 @@ from st2common.content import (
     pack_manifest,
     paths,
     policy_metadata,
+    trigger_type_metadata,
 )
 from st2common.content.errors import ContentError
 from st2common.content.loader import load, load_list
 from st2common.content.overrides import Overrides
-from st2common.models import action_aliases, actions, config_schemas, configs, packs, policies, runner_types
+from st2common.models import (
+    action_aliases,
+    actions,
+    config_schemas,
+    configs,
+    packs,
+    policies,
+    runner_types,
+    trigger_types,
+)
 from st2common.models.action_aliases import ActionAlias
 from st2common.models.actions import Action
 from st2common.models.config_schemas import ConfigSchema
@@ -34,10 +44,16 @@ from st2common.models.connection import Document
 from st2common.models.packs import Pack
 from st2common.models.policies import Policy
 from st2common.models.runner_types import RunnerType
+from st2common.models.trigger_types import TriggerType
+from st2common.models.triggers import Trigger
+from st2common.services.triggers import delete_trigger_type, save_trigger_type
 
 LOG = logging.getLogger(__name__)
 
 RUNNER_TYPES = Path(__file__).parent.parent / "runners" / "runner_types.yaml"
+# The trigger types that are a part of the platform, and the pack that they count to.
+TRIGGER_TYPES = Path(__file__).parent / "trigger_types.yaml"
+_CORE = "core"
 
 # A directory of actions may hold this file, which is none.
 _NO_ACTION = "config.yaml"
@@ -91,16 +107,17 @@ def register(
     ensure_indexes()
     if RUNNERS in kinds:
         _register_runner_types(report)
+    if TRIGGERS in kinds:
+        _register_trigger_types(report)
+    contents = []
     for directory in list(paths.packs(config).values()) if directories is None else directories:
         with report.collecting(directory / paths.MANIFEST):
-            reference = register_pack(directory)
-            report.add("packs", 1)
-            _register_config_schema(reference, directory, report)
-            content = PackContent(
-                reference, directory, Overrides(config, reference), pack_config.config_file(config, reference)
-            )
-            for kind, register_kind in _OF_PACKS.items():
-                if kind in kinds:
+            contents.append(_register_manifest(config, directory, report))
+    # Kind by kind: a rule of one pack may name the trigger types of another.
+    for kind, register_kind in _OF_PACKS.items():
+        if kind in kinds:
+            for content in contents:
+                with report.collecting(content.directory):
                     register_kind(content, report)
     return report
 
@@ -111,13 +128,14 @@ def unregister(pack: str) -> dict[str, int]:
         "actions": actions.remove_pack(pack),
         "aliases": action_aliases.remove_pack(pack),
         "policies": policies.remove_pack(pack),
+        "triggers": _unregister_trigger_types(pack),
         "config_schemas": config_schemas.remove(pack),
         "packs": packs.remove(pack),
     }
 
 
 def ensure_indexes() -> None:
-    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema):
+    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema, TriggerType, Trigger):
         model.ensure_indexes()
 
 
@@ -126,6 +144,27 @@ def _register_runner_types(report: Report) -> None:
         for metadata in load_list(RUNNER_TYPES):
             runner_types.save(RunnerType.from_metadata(metadata))
             report.add("runners", 1)
+
+
+def _register_trigger_types(report: Report) -> None:
+    with report.collecting(TRIGGER_TYPES):
+        for metadata in load_list(TRIGGER_TYPES):
+            save_trigger_type(None, trigger_type_metadata.complete({"pack": _CORE, **metadata}))
+            report.add(TRIGGERS, 1)
+
+
+def _unregister_trigger_types(pack: str) -> int:
+    found, total = trigger_types.find({"pack": pack})
+    for trigger_type in found:
+        delete_trigger_type(None, trigger_type["ref"])
+    return total
+
+
+def _register_manifest(config: cfg.ConfigOpts, directory: Path, report: Report) -> PackContent:
+    reference = register_pack(directory)
+    report.add("packs", 1)
+    _register_config_schema(reference, directory, report)
+    return PackContent(reference, directory, Overrides(config, reference), pack_config.config_file(config, reference))
 
 
 def register_pack(directory: Path) -> str:
@@ -196,6 +235,24 @@ def _register_policies(content: PackContent, report: Report) -> None:
     _register_files(kind, content, report)
 
 
+def _register_triggers(content: PackContent, report: Report) -> None:
+    kind = _Kind(
+        name=TRIGGERS,
+        singular="trigger type",
+        check=trigger_type_metadata.complete,
+        save=lambda metadata: save_trigger_type(None, metadata),
+        remove_except=_remove_trigger_types_except,
+    )
+    _register_files(kind, content, report)
+
+
+def _remove_trigger_types_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
+    gone = trigger_types.gone(pack, TRIGGERS, names, metadata_files)
+    for trigger_type in gone:
+        delete_trigger_type(None, trigger_type["ref"])
+    return len(gone)
+
+
 @dataclass(frozen=True)
 class _Kind:
     """Content of one object a file."""
@@ -205,7 +262,7 @@ class _Kind:
     singular: str
     #: The metadata with what may be left out; raises ContentError.
     check: Callable[[Document], Document]
-    save: Callable[[Document], None]
+    save: Callable[[Document], object]
     remove_except: Callable[[str, Collection[str], Collection[str]], int]
 
 
@@ -248,12 +305,14 @@ def _metadata_files(directory: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+RUNNERS, TRIGGERS = "runners", "triggers"
+# In the order in which they are registered.
 _OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
+    TRIGGERS: _register_triggers,
     "actions": _register_actions,
     "aliases": _register_aliases,
     "policies": _register_policies,
     "configs": _register_config,
 }
-RUNNERS = "runners"
 #: The kinds of content that the platform knows.
 KINDS = (RUNNERS, *_OF_PACKS)

@@ -12,6 +12,8 @@ EXECUTION_OUTPUT = "st2.execution.output"
 ANNOUNCEMENT = "st2.announcement"
 #: Keys create, update, delete; body {v, alias}.
 ACTIONALIAS = "st2.actionalias"
+#: Keys create, update, delete; body {v, trigger}: the trigger as the API shows it.
+TRIGGER = "st2.trigger"
 #: Key: the runner's id; body {v, execution_id}: somebody wants this execution to end.
 CANCEL = "st2.actionrunner.cancel"
 

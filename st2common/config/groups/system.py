@@ -13,6 +13,11 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             help="What the daemons keep on this host: process ids, their state, the output of running actions.",
         ),
         cfg.BoolOpt("validate_output_schema", default=False, help="Check results by the action's output schema."),
+        cfg.BoolOpt(
+            "validate_trigger_payload",
+            default=True,
+            help="Refuse events whose payload does not fit the schema of their trigger type.",
+        ),
         cfg.BoolOpt("debug", default=False, help="Log at level DEBUG."),
     ],
     "content": [

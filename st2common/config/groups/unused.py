@@ -109,7 +109,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
     ],
     "system": [
         cfg.BoolOpt("validate_trigger_parameters", default=True),
-        cfg.BoolOpt("validate_trigger_payload", default=True),
     ],
     "timer": [
         cfg.BoolOpt("enable"),
