@@ -23,9 +23,12 @@ class KeyScope:
         self._user = user
 
     def __getitem__(self, name: str) -> str:
+        return self.find(name) or ""
+
+    def find(self, name: str) -> str | None:
         stored_name = name if self._user is None else user_key(self._user, name)
         found = self._keys.get(self._scope, stored_name)
-        return found["value"] if found else ""
+        return str(found["value"]) if found else None
 
 
 class KeyLookup:
@@ -40,6 +43,16 @@ class KeyLookup:
         self.user = KeyScope(keys, USER_SCOPE, context.get("api_user") or context.get("user") or "")
         #: The texts that were decrypted so far: whoever stores or shows what was rendered has to hide them.
         self.decrypted: list[str] = []
+
+    def find(self, name: str, decrypt: bool = False) -> str | None:
+        """The value of ``system.<key>``, or of the user's own key of any other name; None when there is none.
+
+        Raises:
+            DecryptionError, NoKeyFile, ValidationError: as :meth:`decrypt`.
+        """
+        scope, found, key = name.partition(".")
+        value = self.system.find(key) if found and scope == "system" else self.user.find(name)
+        return self.decrypt(value) if value and decrypt else value
 
     def decrypt(self, ciphertext: str) -> str:
         """

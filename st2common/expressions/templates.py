@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
@@ -23,6 +23,9 @@ from st2common.expressions.key_names import join_key_names
 _MAX_CACHED = 4096
 # A string inside a list or object that is exactly one name keeps the type of its value.
 _ONE_NAME = re.compile(r"^\{\{\s*([A-Za-z_]\w*)\s*\}\}$")
+
+# A text that is one expression: no end of another one in it, but in strings.
+_ONE_EXPRESSION = re.compile(r"""^\s*\{\{((?:"[^"]*"|'[^']*'|(?!\}\}|\{\{).)*)\}\}\s*$""", re.DOTALL)
 
 
 class TemplateError(ValidationError):
@@ -76,6 +79,38 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_render_inner(item, scope) for item in value]
     return value
+
+
+def evaluate_strictly(text: str, scope: Mapping[str, Any]) -> Any:
+    """The value of a template whose syntax has to be right; one that is a single ``{{ expression }}`` keeps its type.
+
+    Raises:
+        TemplateError: the syntax is wrong, a name is undefined, a filter fails, or the sandbox forbids it.
+    """
+    try:
+        if match := _ONE_EXPRESSION.match(text):
+            value = _compiled_expression(match.group(1))(scope)
+            if isinstance(value, jinja2.Undefined):
+                # Its error says which name is not there.
+                str(value)
+            return value
+        return _compiled_strictly(text).render(scope)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"{error.message} (line {error.lineno})") from error
+    except TemplateError:
+        raise
+    except Exception as error:  # a template can raise anything: its filters and operators run on any value
+        raise TemplateError(str(error) or type(error).__name__) from error
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled_expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    return _ENVIRONMENT.compile_expression(text, undefined_to_none=False)
+
+
+@functools.lru_cache(maxsize=512)
+def _compiled_strictly(text: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(text)
 
 
 def _render_inner(value: Any, scope: Mapping[str, Any]) -> Any:

@@ -1,0 +1,143 @@
+"""YAQL expressions, bounded: an expression makes a limited number of calls over a limited number of items.
+
+The functions of the workflows' languages are added with :func:`with_functions`; they find what they are about in
+:class:`Evaluation`, of which each rendering has its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import yaql
+from yaql.language import contexts, conventions, exceptions, utils
+
+from st2common.errors import ValidationError
+
+#: Items that one list, iterator or object may have.
+MAX_ITEMS = 100_000
+#: Calls (operators are calls too) in one evaluation, some 50 microseconds each.
+MAX_CALLS = 20_000
+#: Bytes of one value, as Python counts them.
+MAX_BYTES = 32 * 1024 * 1024
+
+_SCOPE = "__scope"
+
+
+class YaqlError(ValidationError):
+    """A YAQL expression is not valid, or fails."""
+
+
+class _Context(contexts.Context):  # type: ignore[misc]
+    """A context whose descendants share one count of calls."""
+
+    def __init__(self, parent_context: _Context | None = None, **more: Any) -> None:
+        super().__init__(parent_context, **more)
+        self.calls: Iterator[int] | None = parent_context.calls if parent_context else None
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        if self.calls is not None and next(self.calls, None) is None:
+            raise YaqlError(f"The expression takes more than {MAX_CALLS} steps")
+        return super().__call__(name, *args, **kwargs)
+
+
+def _bounded_power(base: Any, exponent: Any, modulus: Any = None) -> Any:
+    """``pow`` whose result has no more than some hundred digits."""
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > 4096:
+        raise YaqlError("The numbers are too large")
+    return pow(base, exponent, modulus)
+
+
+def _bounded_shift(value: int, bits_number: int) -> int:
+    if not 0 <= bits_number <= 4096:
+        raise YaqlError("The numbers are too large")
+    return value << bits_number
+
+
+_ENGINE = yaql.YaqlFactory().create({
+    "yaql.limitIterators": MAX_ITEMS,
+    "yaql.memoryQuota": MAX_BYTES,
+    "yaql.convertTuplesToLists": True,
+    "yaql.convertSetsToLists": True,
+    # What expressions are about comes from functions, which convert it.
+    "yaql.convertInputData": False,
+})  # fmt: skip
+# The parser keeps its state between calls.
+_PARSING = threading.Lock()
+_LIBRARY = yaql.create_context(context=_Context(convention=conventions.CamelCaseConvention()))
+_LIBRARY.register_function(_bounded_power, name="pow", exclusive=True)
+_LIBRARY.register_function(_bounded_shift, name="shiftBitsLeft", exclusive=True)
+
+
+def with_functions(functions: Mapping[str, Callable[..., Any]]) -> contexts.Context:
+    """The standard library and ``functions``. A function that has a parameter ``context`` can ask :func:`scope_of`."""
+    context = _LIBRARY.create_child_context()
+    for name, function in functions.items():
+        context.register_function(function, name=name)
+    return context
+
+
+def scope_of(context: contexts.Context) -> Any:
+    """What :func:`evaluate` was given, for a function."""
+    return context[_SCOPE]
+
+
+@functools.lru_cache(maxsize=2048)
+def compile_expression(text: str) -> Any:
+    """
+    Raises:
+        YaqlError: the syntax is wrong; the message says where.
+    """
+    try:
+        with _PARSING:
+            return _ENGINE(text)
+    except exceptions.YaqlParsingException as error:
+        raise YaqlError(str(error)) from error
+    except RecursionError as error:
+        raise YaqlError("The expression is nested too deeply") from error
+
+
+def evaluate(text: str, functions: contexts.Context, scope: Any) -> Any:
+    """The value of an expression, of JSON's types.
+
+    Raises:
+        YaqlError: it is not valid, it fails, or takes too long.
+    """
+    statement = compile_expression(text)
+    context = functions.create_child_context()
+    context.calls = iter(range(MAX_CALLS))
+    context[_SCOPE] = scope
+    try:
+        return statement.evaluate(context=context)
+    except ValidationError:
+        raise
+    except KeyError as error:
+        raise YaqlError(f"There is no {error}") from error
+    except Exception as error:  # its operators and functions run on any value
+        raise YaqlError(str(error) or type(error).__name__) from error
+
+
+def frozen(value: Any) -> Any:
+    """``value`` as YAQL's functions want it: nothing in it can be changed."""
+    return utils.convert_input_data(value)
+
+
+def calls_in(text: str) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    """The functions that an expression calls, each with its arguments: constants as values, None for the rest.
+
+    Raises:
+        YaqlError: the syntax is wrong.
+    """
+    waiting = [compile_expression(text)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaql.language.expressions.Function):
+            constant = yaql.language.expressions.Constant
+            yield node.name, tuple(arg.value if isinstance(arg, constant) else None for arg in node.args)
+            waiting.extend(node.args)
+        elif isinstance(node, yaql.language.expressions.Wrap):
+            waiting.append(node.expr)
+        elif isinstance(node, yaql.language.expressions.MappingRuleExpression):
+            waiting += [node.source, node.destination]

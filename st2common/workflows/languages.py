@@ -1,0 +1,34 @@
+"""The languages of workflows by the runner types that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from st2common.workflows.decision import Conductor, Lookups
+from st2common.workflows.orquesta import parse as orquesta
+from st2common.workflows.orquesta.conductor import OrquestaConductor
+from st2common.workflows.orquesta.spec import Workflow
+from st2common.workflows.problems import InvalidWorkflow
+
+#: Runner types whose actions are workflows in the Orquesta language.
+ORQUESTA = frozenset({"orquesta", "orchestra"})
+
+Spec = Workflow
+
+
+def parse(runner_type: str, definition: Mapping[str, Any]) -> Spec:
+    """What a definition means. It may be kept: nothing changes it.
+
+    Raises:
+        InvalidWorkflow: with everything that is wrong with it.
+    """
+    workflow, problems = orquesta.parse(definition)
+    if workflow is None:
+        raise InvalidWorkflow(problems)
+    return workflow
+
+
+def conduct(spec: Spec, lookups: Lookups, state: Mapping[str, Any] | None = None) -> Conductor:
+    """The conductor of an execution; ``state`` is what an earlier one remembered."""
+    return OrquestaConductor(spec, lookups, state)

@@ -1,0 +1,143 @@
+"""The functions of expressions in Orquesta workflows, of both languages: ``ctx()``, ``task()``, ``result()`` ..."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from st2common.errors import ValidationError
+from st2common.expressions import yaql_language
+from st2common.expressions.filters import FILTERS
+from st2common.models.statuses import COMPLETED, FAILED_STATUSES, Status
+from st2common.workflows.expressions import Language
+
+_NOT_GIVEN = object()
+
+
+class Scope(Protocol):
+    """What an expression is evaluated about."""
+
+    def variables(self) -> Mapping[str, Any]:
+        """Of the branch."""
+
+    def task(self, name: str | None) -> Mapping[str, Any] | None:
+        """A task that has run (None: the current one) with ``task_name``, ``task_id``, ``route``, ``status``,
+        ``start_timestamp``, ``end_timestamp``; None when there is no such task."""
+
+    def result(self, name: str | None) -> Any:
+        """Of a task that has run."""
+
+    def item(self) -> Any:
+        """The current item of a task ``with`` items."""
+
+    def key_value(self, name: str, decrypt: bool) -> str | None:
+        """Of the datastore."""
+
+
+def _variable(scope: Scope, name: str | None = None) -> Any:
+    variables = scope.variables()
+    if name is None:
+        return variables
+    if name not in variables:
+        raise ValidationError(f'The variable "{name}" is undefined')
+    return variables[name]
+
+
+def _task(scope: Scope, name: str | None = None) -> Any:
+    found = scope.task(name)
+    if found is None:
+        raise ValidationError(f'The task "{name}" has not run' if name else "There is no current task here")
+    return {**found, "result": scope.result(name)}
+
+
+def _status(scope: Scope, name: str | None = None) -> Status | None:
+    found = scope.task(name)
+    if found is None and name is None:
+        raise ValidationError("There is no current task here")
+    return found["status"] if found else None
+
+
+def _task_status(scope: Scope, name: str | None = None) -> str | None:
+    """``unset`` for a task that has not run, as Orquesta calls it."""
+    status = _status(scope, name)
+    return str(status) if status else "unset"
+
+
+def _result(scope: Scope, name: str | None = None) -> Any:
+    if scope.task(name) is None:
+        raise ValidationError(f'The task "{name}" has not run' if name else "There is no current task here")
+    return scope.result(name)
+
+
+def _succeeded(scope: Scope, name: str | None = None) -> bool:
+    return _status(scope, name) == Status.SUCCEEDED
+
+
+def _failed(scope: Scope, name: str | None = None) -> bool:
+    return _status(scope, name) in FAILED_STATUSES
+
+
+def _completed(scope: Scope, name: str | None = None) -> bool:
+    return _status(scope, name) in COMPLETED
+
+
+def _item(scope: Scope, name: str | None = None) -> Any:
+    item = scope.item()
+    if name is None:
+        return item
+    if not isinstance(item, Mapping) or name not in item:
+        raise ValidationError(f'The item has no part "{name}"')
+    return item[name]
+
+
+def _st2kv(scope: Scope, key: str, decrypt: bool = False, default: Any = _NOT_GIVEN) -> Any:
+    value = scope.key_value(key, decrypt)
+    if value is not None:
+        return value
+    if default is _NOT_GIVEN:
+        raise ValidationError(f'The key "{key}" does not exist in the datastore')
+    return default
+
+
+_ABOUT_A_NAME: dict[str, Callable[..., Any]] = {
+    "ctx": _variable,
+    "task": _task,
+    "task_status": _task_status,
+    "result": _result,
+    "succeeded": _succeeded,
+    "failed": _failed,
+    "completed": _completed,
+    "item": _item,
+}
+
+
+def _in_yaql(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(context: Any, name: Any = None) -> Any:
+        return yaql_language.frozen(function(yaql_language.scope_of(context), name))
+
+    return call
+
+
+def _st2kv_in_yaql(context: Any, key: Any, decrypt: Any = False, default: Any = _NOT_GIVEN) -> Any:
+    return yaql_language.frozen(_st2kv(yaql_language.scope_of(context), key, decrypt, default))
+
+
+_YAQL = yaql_language.with_functions({
+    **{name: _in_yaql(function) for name, function in _ABOUT_A_NAME.items()},
+    "st2kv": _st2kv_in_yaql,
+})  # fmt: skip
+
+
+def _in_jinja(scope: Scope) -> dict[str, Any]:
+    def bound(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: function(scope, *args, **kwargs)
+
+    return {
+        **{name: bound(function) for name, function in _ABOUT_A_NAME.items()},
+        "st2kv": bound(_st2kv),
+    }
+
+
+LANGUAGE = Language(yaql=_YAQL, jinja=_in_jinja)
+#: Everything that can be called in a Jinja expression, besides Jinja's own.
+NAMES = frozenset({*_ABOUT_A_NAME, "st2kv", *FILTERS})

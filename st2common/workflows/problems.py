@@ -1,0 +1,48 @@
+"""What is wrong with a definition of a workflow, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from st2common.errors import ValidationError
+
+Kind = Literal["content", "context", "expression", "semantic", "syntax"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a definition, found before anything runs."""
+
+    kind: Kind
+    message: str
+    #: Where it stands in the definition: ``tasks.check.next[0].when``.
+    spec_path: str = ""
+    #: Which rule of the language it breaks, as a path of a JSON Schema.
+    schema_path: str = ""
+    expression: str | None = None
+    language: Literal["yaql", "jinja"] | None = None
+    #: From 1; None where the definition did not come as text.
+    line: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API shows it."""
+        shown: dict[str, Any] = {
+            "type": self.kind,
+            "message": self.message,
+            "spec_path": self.spec_path,
+            "schema_path": self.schema_path,
+        }
+        more = {"expression": self.expression, "language": self.language, "line": self.line}
+        return shown | {name: value for name, value in more.items() if value is not None}
+
+
+class InvalidWorkflow(ValidationError):
+    """The definition of the workflow is not valid."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        shown = "; ".join(f"{problem.spec_path or 'the file'}: {problem.message}" for problem in problems[:3])
+        rest = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        super().__init__(f"The definition of the workflow is not valid: {shown}{rest}")
