@@ -14,7 +14,6 @@ from st2actionrunner.keeper_client import KeeperAway, KeeperError
 from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runner, RunnerError, RunRequest, Settled
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
-from st2actionrunner.stored_result import storable
 from st2actionrunner.workshop import Workshop
 from st2common.errors import Fenced, ValidationError
 from st2common.models.execution_view import secret_values
@@ -24,6 +23,7 @@ from st2common.output.log import Position
 from st2common.output.masking import mask_text, needles
 from st2common.output.writer import Writer
 from st2common.retry import until_done
+from st2common.services.stored_result import storable
 
 LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response
 
-from st2api import results
 from st2api.context import api
 from st2common.http import query
 from st2common.http.authorization import checks_objects
@@ -18,6 +17,7 @@ from st2common.http.responses import dumps
 from st2common.models.execution_view import projection, to_api
 from st2common.output.chunk import Chunk, Stream
 from st2common.output.reader import Reader
+from st2common.services import results
 
 routes = Blueprint("execution_output", __name__, url_prefix="/executions")
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flask import Blueprint, Response, request
 
-from st2api import results
 from st2api.context import api
 from st2api.execution_schemas import CHANGE, CREATE, REPEAT
 from st2common.datastore.crypto import KeyFile
@@ -17,21 +15,27 @@ from st2common.http.authorization import checks_objects, enabled, needs, require
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, fault
 from st2common.http.visible_executions import visible
-from st2common.models import execution_list
+from st2common.models import execution_list, execution_tree
 from st2common.models.connection import Document
 from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
 from st2common.models.statuses import COMPLETED, Status
 from st2common.rbac.executions import STOP, VIEW, may
-from st2common.services import waiting
+from st2common.services import results, waiting
 from st2common.services.cancellation import NotCancelable, cancel_execution
-from st2common.services.executions import request_execution, rerun_execution
+from st2common.services.executions import request_execution
+from st2common.services.pausing import pause_execution, resume_execution
+from st2common.services.reruns import rerun_execution
 
+# What a client can ask for beside the end.
+_CHANGES = {
+    Status.PAUSING: pause_execution,
+    Status.PAUSED: pause_execution,
+    Status.RESUMING: resume_execution,
+}
 # The largest result that a client may ask to get within an execution.
 _MAX_RESULT_SIZE = 14 * 1024 * 1024
 # The field that only one execution by itself has: to find it out costs queries.
 WAITING = "waiting"
-# A tree of executions that is deeper than this is one that refers to itself.
-_MAX_DEPTH = 64
 
 routes = Blueprint("executions", __name__, url_prefix="/executions")
 
@@ -50,6 +54,8 @@ def list_executions() -> Response:
     found = execution_list.find(collection, selection, page.limit, page.offset, _fields(attributes))
     for stored in found:
         results.complete(stored, api().log, limit=0)
+    if attributes.wanted("children"):
+        execution_tree.name_children(collection, found)
     items = [select(shown(stored), attributes.include, attributes.exclude) for stored in found]
     return page.answer(items, execution_list.count(collection, selection))
 
@@ -67,6 +73,8 @@ def get_execution(execution_id: str) -> Response:
         if (stored.get("result_size") or 0) > limit:
             stored.pop("result", None)
     results.complete(stored, api().log, results.OUTPUT_IN_EXECUTION)
+    if attributes.wanted("children"):
+        execution_tree.name_children(api().executions.collection, [stored])
     selected = select(shown(stored), attributes.include, attributes.exclude)
     if attributes.wanted(WAITING) and stored.get("status") not in COMPLETED:
         reason = waiting.why(api().database, str(stored["_id"]), broker_healthy=api().transport.healthy())
@@ -91,9 +99,11 @@ def get_attribute(execution_id: str, name: str) -> Response:
 def list_children(execution_id: str) -> Response:
     """All executions below this one, flat: each followed by its own, or by start (``result_fmt=sorted``)."""
     depth = query.integer("depth")
-    levels = _MAX_DEPTH if depth is None or depth < 0 else min(depth, _MAX_DEPTH)
+    levels = execution_tree.MAX_DEPTH if depth is None or depth < 0 else min(depth, execution_tree.MAX_DEPTH)
     parent = api().find_execution(execution_id, {"_id": 1})
-    found = _descendants(str(parent["_id"]), levels)
+    found = execution_tree.descendants(api().executions.collection, str(parent["_id"]), levels)
+    for stored in found:
+        results.complete(stored, api().log, limit=0)
     if query.text("result_fmt") == "sorted":
         found.sort(key=lambda stored: stored["start_timestamp"])
     return answer([shown(stored) for stored in found if may(rights(), VIEW, stored)])
@@ -160,15 +170,25 @@ def delete_execution(execution_id: str) -> Response:
 @routes.put("/<execution_id>")
 @checks_objects
 def change_execution(execution_id: str) -> Response:
-    """Ask for another status. The platform itself says how an execution ends, so clients can ask for its end only."""
+    """Ask for another status: the end, and of workflows a pause, or to go on. How it ends the platform says."""
     status = Status(body.checked(CHANGE)["status"])
     stored = api().find_execution(execution_id, {"status": 1}, STOP)
     if Status(stored["status"]) in COMPLETED:
         raise ValidationError("Execution is already in completed state.")
     if status in (Status.CANCELING, Status.CANCELED):
         return answer(shown(_cancel(str(stored["_id"]))))
-    if status in (Status.PAUSING, Status.PAUSED, Status.RESUMING):
-        raise ValidationError("Failed updating execution. Only workflows can be paused and resumed.")
+    if change := _CHANGES.get(status):
+        return answer(
+            shown(
+                change(
+                    api().database,
+                    api().transport,
+                    execution_id=str(stored["_id"]),
+                    user=api().user,
+                    web_base_url=api().config.webui.webui_base_url,
+                )
+            )
+        )
     raise ValidationError(f'Failed updating execution. Clients cannot set the status "{status}".')
 
 
@@ -207,14 +227,3 @@ def _fields(attributes: Attributes) -> dict[str, int] | None:
     if fields and "result" in fields and fields["result"]:
         return {**fields, "output_in_log": 1, "result_size": 1}
     return fields
-
-
-def _descendants(parent_id: str, levels: int) -> list[Document]:
-    if levels == 0:
-        return []
-    children = list(api().executions.collection.find({"parent": parent_id}))
-    children.sort(key=lambda stored: stored["start_timestamp"])
-    found: list[Any] = []
-    for child in children:
-        found += [child, *_descendants(str(child["_id"]), levels - 1)]
-    return found

@@ -17,7 +17,7 @@ from st2common.models.traces import Traces
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.transport.port import Transport
-from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
+from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE
 
 
 class ApiService:
@@ -65,4 +65,4 @@ def prepare(database: Database[Document], transport: Transport) -> None:
     Traces(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
     TriggerInstances(database).ensure_indexes()
-    transport.declare(EXECUTIONS_TO_RUN, TRIGGER_INSTANCES)
+    transport.declare(EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE)

@@ -13,8 +13,8 @@ from st2common.errors import TransportError
 from st2common.models.executions import Executions
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.services.trigger_dispatch import publish_instance
-from st2common.transport.port import SCHEMA_VERSION, Transport
-from st2common.transport.topology import EXECUTIONS_TO_RUN
+from st2common.services.work_queue import publish_execution
+from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -40,13 +40,9 @@ class Sweeper:
         for execution in waiting:
             execution_id = str(execution["_id"])
             try:
-                self._transport.publish(
-                    EXECUTIONS_TO_RUN.exchange,
-                    EXECUTIONS_TO_RUN.routing_key,
-                    {"v": SCHEMA_VERSION, "execution_id": execution_id},
-                )
+                publish_execution(self._transport, execution)
             except TransportError as error:
-                LOG.warning("Execution %s waits for a runner, the broker does not take it: %s", execution_id, error)
+                LOG.warning("Execution %s is not queued, the broker does not take it: %s", execution_id, error)
                 return False
             # It may wait in a long queue rather than be lost. Waiting as long again as it has waited so far keeps
             # the copies few: one more each time its age doubles.

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from st2common.clock import isoformat
+from st2common.models import runner_types
 from st2common.models.connection import Document
 from st2common.models.secrets import masked, object_schema, secrets_in, without_texts
 
@@ -44,7 +45,6 @@ EXCLUDABLE = ("result", "trigger_instance", "status")
 # These stay when they are empty; every other empty field is left out.
 _KEPT_WHEN_EMPTY = frozenset({"action", "runner", "liveaction", "status", "context", "log", "id"})
 _AS_STORED = FIELDS[FIELDS.index("parent") :]
-_WORKFLOW_RUNNERS = frozenset({"orquesta", "orchestra", "action-chain"})
 
 # Characters. Shorter secrets are hidden where they stand, but not searched for in other values.
 _SHORTEST_SECRET = 4
@@ -192,7 +192,7 @@ def _liveaction(stored: Mapping[str, Any], parameters: Document) -> Document:
     run, action = stored["liveaction"], stored.get("action") or {}
     shown = {
         "action": action.get("ref", ""),
-        "action_is_workflow": action.get("runner_type") in _WORKFLOW_RUNNERS,
+        "action_is_workflow": action.get("runner_type") in runner_types.WORKFLOWS,
         "parameters": parameters,
         "callback": run.get("callback") or {},
         "runner_info": run.get("runner_info") or {},

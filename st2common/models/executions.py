@@ -14,7 +14,9 @@ The document in ``action_execution_d_b``::
     log                [{status, timestamp}], one entry per change of status
     start_timestamp    microseconds since the epoch
     end_timestamp      microseconds since the epoch; absent until the end
-    parent, children   ids as text
+    parent             id, as text, of the workflow execution that it is a step of
+    task_execution,    ids of the orquesta task that it belongs to and of its workflow
+    workflow_execution
     delay              milliseconds
     not_before         microseconds since the epoch: when the delay is over
     waits_for          key of the slot of a concurrency policy that it waits for
@@ -111,11 +113,15 @@ class Executions:
 
         ``fields`` are set as well: what the runner has to say about itself.
         """
+        return self.begin(execution_id, {**fields, "owner": owner, "lease_until": lease_until})
+
+    def begin(self, execution_id: str, fields: Mapping[str, Any]) -> Document | None:
+        """The same for an execution that nobody holds: a workflow."""
         now = now_us()
         return self._compare_and_set(
             {"_id": ObjectId(execution_id), "status": {"$in": [str(status) for status in CLAIMABLE]}},
             {
-                "$set": {**fields, "status": str(Status.RUNNING), "owner": owner, "lease_until": lease_until},
+                "$set": {**fields, "status": str(Status.RUNNING)},
                 "$inc": {"attempt": 1},
                 "$push": {
                     "log": {
@@ -210,11 +216,11 @@ class Executions:
         return list(self.collection.find(condition, {"action.ref": 1, "runner.name": 1, "context.user": 1}))
 
     def unclaimed(self, before_us: int, limit: int) -> list[Document]:
-        """Executions (id and start) accepted before ``before_us`` that no runner has claimed and that are due to be
-        published again."""
+        """Executions (id, start and name of the runner) accepted before ``before_us`` that nobody has claimed and that
+        are due to be published again."""
         waiting = {"status": str(Status.REQUESTED), "start_timestamp": {"$lt": before_us}}
         due = [{"republish_at": None}, {"republish_at": {"$lt": now_us()}}]
-        found = self.collection.find({**waiting, "$or": due}, {"start_timestamp": 1}).limit(limit)
+        found = self.collection.find({**waiting, "$or": due}, {"start_timestamp": 1, "runner.name": 1}).limit(limit)
         return list(found)
 
     def republished(self, execution_id: str, again_at: int) -> None:

@@ -12,6 +12,11 @@ from st2common.models.connection import Document
 from st2common.models.listing import by_name_or_id, collection_of, equalities, page, store, with_ids
 from st2common.models.recent import Recent
 
+#: Runner types of the Orquesta language.
+ORQUESTA = frozenset({"orquesta", "orchestra"})
+#: Runner types whose executions are done by starting others.
+WORKFLOWS = ORQUESTA | {"action-chain"}
+
 
 class RunnerType(MongoDocument):  # type: ignore[misc]
     meta = {

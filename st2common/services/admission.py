@@ -137,7 +137,7 @@ class Admission:
         if after is not None:
             self._events.updated(after)
         if after is not None and refused is None:
-            queue_execution(self._transport, str(execution["_id"]))
+            queue_execution(self._transport, execution)
         return None
 
     def _take_all(self, execution: Document, slots: Sequence[Slot], *, in_turn: bool) -> Slot | None:

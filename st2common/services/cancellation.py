@@ -8,10 +8,12 @@ from st2common.errors import NotFound, ValidationError
 from st2common.models.connection import Document
 from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
+from st2common.models.runner_types import WORKFLOWS
 from st2common.models.statuses import CANCELABLE, Status
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
+from st2common.services.pausing import tell_engine
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import CANCEL
 
@@ -34,7 +36,8 @@ def cancel_execution(
     """Ask for the end of an execution; the stored document as it is then.
 
     What no runner has begun is canceled at once. What runs becomes "canceling", and its runner is told; the runner
-    also finds out by itself when it renews its lease. Canceling what is canceled already changes nothing.
+    also finds out by itself when it renews its lease. A workflow is "canceling" until its steps have ended, which are
+    canceled too. Canceling what is canceled already changes nothing.
 
     Raises:
         NotFound: there is no such execution.
@@ -67,6 +70,8 @@ def cancel_execution(
             break
     if status in _UNHELD:
         end_log(MongoOutputLog(database), transport, changed)
+    elif changed["runner"]["name"] in WORKFLOWS:
+        tell_engine(database, transport, execution_id)
     elif changed.get("owner"):
         body = {"v": SCHEMA_VERSION, "execution_id": execution_id}
         transport.notify(CANCEL, changed["owner"], body)

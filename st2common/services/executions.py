@@ -1,4 +1,4 @@
-"""The verbs that begin an execution: request one, repeat one, release those that were to start later.
+"""The verbs that begin an execution: request one, also as a step of a workflow, release those that were to start later.
 
 Each stores the execution first, tells about it, and then queues it. When the broker does not take it, the execution
 stays as it is stored and the sweeper queues it again.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
@@ -19,7 +20,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 from st2common.clock import now_us
 from st2common.datastore.crypto import KeyFile
 from st2common.datastore.lookup import KeyLookup
-from st2common.errors import NotFound, ValidationError
+from st2common.errors import ValidationError
 from st2common.expressions.templates import TemplateError
 from st2common.models import actions, policies, runner_types
 from st2common.models.connection import Document
@@ -40,8 +41,24 @@ from st2common.transport.port import Transport
 _QUOTE = 4
 _LONGEST_SEARCHED = 64 * 1024
 
-# Runner types whose executions can be repeated from a task on.
-_WORKFLOWS = frozenset({"orquesta", "orchestra"})
+# What comes of an action that does nothing.
+_NOTHING_DONE = {"failed": False, "succeeded": True, "return_code": 0}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an execution belongs that is a step of a workflow."""
+
+    #: The execution of the workflow.
+    parent: str
+    #: Of the orquesta task; None in a chain.
+    task_execution: str | None = None
+    workflow_execution: str | None = None
+
+    def fields(self) -> Document:
+        """The fields of the execution that say so."""
+        named = {"task_execution": self.task_execution, "workflow_execution": self.workflow_execution}
+        return {"parent": self.parent, **{name: value for name, value in named.items() if value}}
 
 
 def request_execution(
@@ -57,6 +74,8 @@ def request_execution(
     kept: Mapping[str, Any] | None = None,
     kept_secrets: Sequence[str] = (),
     execution_id: ObjectId | None = None,
+    place: Place | None = None,
+    literal: bool = False,
     key_file: KeyFile | None = None,
     web_base_url: str | None = None,
 ) -> Document:
@@ -65,7 +84,9 @@ def request_execution(
     ``delay`` (milliseconds) postpones its start; so do the policies of the action, or they cancel it at once.
     ``kept`` are parameters of an earlier execution that hold where ``parameters`` has no other value, and
     ``kept_secrets`` what was decrypted for them. ``execution_id`` is for who has to make this execution once, however
-    often it tries. ``key_file`` decrypts the secrets of the datastore that templates ask for.
+    often it tries. ``place`` is that of a step of a workflow; one whose action does nothing has ended when this
+    returns. ``literal``: the parameters are what they are, also where they look like templates. ``key_file`` decrypts
+    the secrets of the datastore that templates ask for.
 
     Raises:
         TemplateError: a parameter could not be rendered; the execution exists, as failed.
@@ -75,7 +96,7 @@ def request_execution(
     """
     action, runner_type = _runnable(action_ref)
     owned = {**(context or {}), "user": user, "pack": action["pack"]}
-    execution = _document(action, runner_type, owned, execution_id or ObjectId())
+    execution = _document(action, runner_type, owned, execution_id or ObjectId(), place)
     if delay:
         execution["delay"] = delay
     if notify:
@@ -84,10 +105,11 @@ def request_execution(
         execution["decrypted"] = list(kept_secrets)
     st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])
     config = PackConfig(action["pack"], KeyLookup(database, key_file or KeyFile(), execution["context"]))
+    to_render, values = ({}, {**(kept or {}), **parameters}) if literal else (parameters, kept)
     try:
         with _telling_no_secrets(st2kv):
             live = action_parameters.live_parameters(
-                action, runner_type, parameters, execution["context"], kept=kept, config=config, st2kv=st2kv
+                action, runner_type, to_render, execution["context"], kept=values, config=config, st2kv=st2kv
             )
     except TemplateError as error:
         events = ExecutionEvents(transport, web_base_url)
@@ -103,45 +125,30 @@ def request_execution(
     return _accept(database, transport, execution, web_base_url)
 
 
-def rerun_execution(
+def refuse_step(
     database: Database[Document],
     transport: Transport,
     *,
-    execution_id: str,
-    parameters: Mapping[str, Any],
-    user: str,
-    tasks: list[str] | None = None,
-    reset: list[str] | None = None,
-    context: Mapping[str, Any] | None = None,
-    delay: int | None = None,
-    key_file: KeyFile | None = None,
+    execution_id: ObjectId,
+    place: Place,
+    action_ref: str,
+    context: Mapping[str, Any],
+    error: ValidationError,
     web_base_url: str | None = None,
 ) -> Document:
-    """Run the action of an execution once more, with its parameters where ``parameters`` has no other value.
+    """Store a step of a workflow that cannot be requested, as one that has failed: the failure stands where the step
+    would. Its parameters are not kept: they may be what is wrong.
 
     Raises:
-        NotFound: there is no such execution.
-        TemplateError, ValidationError: as :func:`request_execution`; or tasks are named and it is no workflow.
+        DuplicateKeyError: there is an execution with this id.
     """
-    earlier = Executions(database).get(execution_id)
-    if earlier is None:
-        raise NotFound(f'Unable to identify resource with id "{execution_id}".')
-    if (tasks or reset) and earlier["action"]["runner_type"] not in _WORKFLOWS:
-        raise ValidationError("Only the tasks of an orquesta workflow can be run again.")
-    again = {"re-run": {"ref": execution_id}, "trace_context": {"id_": traces.trace_id(earlier)}}
-    return request_execution(
-        database,
-        transport,
-        action_ref=earlier["action"]["ref"],
-        parameters=parameters,
-        user=user,
-        context={**(context or {}), **again},
-        delay=delay,
-        kept=earlier.get("parameters"),
-        kept_secrets=earlier.get("decrypted") or (),
-        key_file=key_file,
-        web_base_url=web_base_url,
-    )
+    pack, _, name = action_ref.partition(".")
+    action = actions.recent(action_ref) if name else None
+    action = action or {"ref": action_ref, "pack": pack, "name": name or pack, "runner_type": "", "parameters": {}}
+    runner_type = runner_types.recent(action["runner_type"]) or {"name": action["runner_type"]}
+    execution = _document(action, runner_type, {**context, "pack": action["pack"]}, execution_id, place)
+    _store_failed(database, transport, ExecutionEvents(transport, web_base_url), execution, {}, error)
+    return execution
 
 
 def release_delayed(database: Database[Document], transport: Transport, limit: int = 100) -> int:
@@ -178,7 +185,9 @@ def _runnable(action_ref: str) -> tuple[Document, Document]:
     return action, runner_type
 
 
-def _document(action: Document, runner_type: Document, context: Document, identity: ObjectId) -> Document:
+def _document(
+    action: Document, runner_type: Document, context: Document, identity: ObjectId, place: Place | None
+) -> Document:
     now = now_us()
     return {
         "_id": identity,
@@ -191,6 +200,7 @@ def _document(action: Document, runner_type: Document, context: Document, identi
         "log": [{"status": str(Status.REQUESTED), "timestamp": now}],
         "start_timestamp": now,
         "attempt": 0,
+        **(place.fields() if place else {}),
     }
 
 
@@ -207,13 +217,38 @@ def _accept(
         _postpone(execution, delay)
     elif slots:
         execution |= {"status": str(Status.DELAYED), "waits_for": slots[0].key}
+    events = ExecutionEvents(transport, web_base_url)
+    if execution.get("parent") and not (delay or slots) and _does_nothing(execution):
+        # A step that needs no runner is stored once, as it ends.
+        ended = _done(execution)
+        _insert(database, ended)
+        events.settled(execution, ended)
+        return ended
     _insert(database, execution)
     if slots and not delay:
         execution = Admission(database, transport, web_base_url).begin(execution, slots)
-    ExecutionEvents(transport, web_base_url).created(execution)
+    events.created(execution)
     if execution["status"] == Status.REQUESTED:
-        queue_execution(transport, str(execution["_id"]))
+        queue_execution(transport, execution)
     return execution
+
+
+def _does_nothing(execution: Document) -> bool:
+    return bool(execution["runner"]["name"] == "noop" and execution["runner"].get("enabled", True))
+
+
+def _done(execution: Document) -> Document:
+    now = now_us()
+    passed = (Status.SCHEDULED, Status.RUNNING, Status.SUCCEEDED)
+    return {
+        **execution,
+        "status": str(Status.SUCCEEDED),
+        "attempt": 1,
+        "end_timestamp": now,
+        "result": dict(_NOTHING_DONE),
+        "result_size": result_size(_NOTHING_DONE),
+        "log": [*execution["log"], *({"status": str(status), "timestamp": now} for status in passed)],
+    }
 
 
 def _postpone(execution: Document, delay: int) -> None:
@@ -228,7 +263,7 @@ def _store_failed(
     events: ExecutionEvents,
     execution: Document,
     parameters: Mapping[str, Any],
-    error: TemplateError,
+    error: ValidationError,
 ) -> None:
     """An execution that ends before it begins, so that its failure can be found where people look for it."""
     now = now_us()

@@ -144,7 +144,7 @@ def live_parameters(
     schema = schema_of(action, runner_type)
     given = {name: value for name, value in given.items() if value is not None}
     kept = {name: value for name, value in (kept or {}).items() if value is not None and name not in given}
-    _check_nesting(given)
+    _check_nesting({**kept, **given})
     scope = Scope(context, config or {}, st2kv if st2kv is not None else EmptyDatastore())
     return _without_nulls(_rendered(schema, given, kept, scope))
 

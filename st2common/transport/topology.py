@@ -19,6 +19,8 @@ CANCEL = "st2.actionrunner.cancel"
 
 #: Body {v, execution_id}: an execution waits for a runner.
 EXECUTIONS_TO_RUN = WorkQueue("st2.actionrunner.work", "st2.actionrunner", "work")
+#: Body {v, execution_id}: this workflow execution is to begin, or something has happened that it may wait for.
+WORKFLOWS_TO_ADVANCE = WorkQueue("st2.workflow.work", "st2.workflow", "work")
 #: Body {v, trigger_instance_id}: an event waits for the rules.
 TRIGGER_INSTANCES = WorkQueue(
     "st2.trigger_instances_dispatch.rules_engine", "st2.trigger_instances_dispatch", "trigger_instance"

@@ -19,8 +19,9 @@ from st2common.models.executions import COLLECTION
 from st2common.models.keys import Keys
 from st2common.models.secrets import MASK
 from st2common.output.masking import Masker, needles
-from st2common.services.executions import request_execution, rerun_execution
+from st2common.services.executions import request_execution
 from st2common.services.keys import Caller, Datastore, NewItem
+from st2common.services.reruns import rerun_execution
 from st2common.transport.memory import MemoryTransport
 from st2common.transport.port import Transport
 from st2common.transport.topology import EXECUTION, EXECUTIONS_TO_RUN

@@ -20,7 +20,8 @@ from st2common.models.statuses import Status
 from st2common.output.chunk import Chunk, Run, Stream
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.cancellation import NotCancelable, cancel_execution
-from st2common.services.executions import release_delayed, request_execution, rerun_execution
+from st2common.services.executions import release_delayed, request_execution
+from st2common.services.reruns import rerun_execution
 from st2common.transport.memory import MemoryTransport
 from st2common.transport.port import Body
 from st2common.transport.topology import CANCEL, EXECUTION, EXECUTIONS_TO_RUN
