@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from st2common.content.action_metadata import NOTIFY
 from st2common.models.statuses import Status
 
 _TEXT_OR_NULL = {"type": ["string", "null"]}
@@ -22,7 +23,7 @@ CREATE: dict[str, Any] = {
         "user": _TEXT_OR_NULL,
         "context": _OBJECT_OR_NULL,
         "delay": _DELAY,
-        "notify": _OBJECT_OR_NULL,
+        "notify": {**NOTIFY, "type": ["object", "null"]},
         "id": {},
         "status": {},
         "result": {},

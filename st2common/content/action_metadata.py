@@ -28,6 +28,13 @@ _NOTIFICATION = {
     },
 }
 
+#: Who is told when an execution ends: of an action, and of one execution.
+NOTIFY: Document = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": dict.fromkeys(("on-complete", "on-success", "on-failure"), _NOTIFICATION),
+}
+
 _ACTION = Draft4Validator(
     {
         "definitions": {"schema": value_schema.SCHEMA},
@@ -59,11 +66,7 @@ _ACTION = Draft4Validator(
                     "properties": {"name": _TEXT, "value": {}},
                 },
             },
-            "notify": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": dict.fromkeys(("on-complete", "on-success", "on-failure"), _NOTIFICATION),
-            },
+            "notify": NOTIFY,
             "metadata_file": _TEXT,
         },
     }

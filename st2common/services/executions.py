@@ -83,10 +83,11 @@ def request_execution(
 
     ``delay`` (milliseconds) postpones its start; so do the policies of the action, or they cancel it at once.
     ``kept`` are parameters of an earlier execution that hold where ``parameters`` has no other value, and
-    ``kept_secrets`` what was decrypted for them. ``execution_id`` is for who has to make this execution once, however
-    often it tries. ``place`` is that of a step of a workflow; one whose action does nothing has ended when this
-    returns. ``literal``: the parameters are what they are, also where they look like templates. ``key_file`` decrypts
-    the secrets of the datastore that templates ask for.
+    ``kept_secrets`` what was decrypted for them. ``notify`` says who is told how it ended; what the action says holds
+    without it. ``execution_id`` is for who has to make this execution once, however often it tries. ``place`` is that
+    of a step of a workflow; one whose action does nothing has ended when this returns. ``literal``: the parameters are
+    what they are, also where they look like templates. ``key_file`` decrypts the secrets of the datastore that
+    templates ask for.
 
     Raises:
         TemplateError: a parameter could not be rendered; the execution exists, as failed.
@@ -99,8 +100,8 @@ def request_execution(
     execution = _document(action, runner_type, owned, execution_id or ObjectId(), place)
     if delay:
         execution["delay"] = delay
-    if notify:
-        execution["liveaction"]["notify"] = dict(notify)
+    if routes := notify or action.get("notify"):
+        execution["liveaction"]["notify"] = dict(routes)
     if kept_secrets:
         execution["decrypted"] = list(kept_secrets)
     st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])

@@ -32,6 +32,41 @@ def test_an_alias(st2: Client, tmp_path: Path) -> None:
     assert "successfully deleted" in st2("action-alias", "delete", "default.say").out
 
 
+def test_what_a_chat_is_told(st2: Client, tmp_path: Path) -> None:
+    words = {
+        "formats": ["utter {{message}}"],
+        "result": {"format": "Said {{ execution.result.stdout }}.", "extra": {"a": 1}},
+    }
+    alias = {"name": "utter", "action_ref": "core.echo", **words}
+    st2("action-alias", "create", write(tmp_path, alias))
+    tested = st2("action-alias", "test", "utter hello").out
+    assert "Said hello." in tested.splitlines()
+    execution_id = st2.ran("chatops.match_and_execute", "text=utter it")["result"]["result"]
+    told = st2.ran("chatops.format_execution_result", f"execution_id={execution_id}")["result"]["result"]
+    assert told == {"enabled": True, "message": "Said it.", "extra": {"a": 1}}
+    where = {"channel": "ops", "user": "ada"}
+    options = [f"{name}={value}" for name, value in where.items()]
+    posted = st2.ran("chatops.post_result", f"execution_id={execution_id}", *options)["result"]["result"]
+    expected = {"message": "Said it.", "whisper": False, "extra": {"a": 1}, **where}
+    assert expected.items() <= st2.execution(posted)["result"]["output"].items()
+    refused = st2.ran("chatops.run", "text=no such command", *options)["result"]["result"]
+    assert "matched no patterns" in st2.execution(refused)["result"]["message"]
+    st2("action-alias", "delete", "default.utter")
+
+
+def test_what_a_chat_is_told_of_what_has_no_alias(st2: Client) -> None:
+    def message(*words: str, code: int = 0) -> str:
+        execution_id = st2.ran(*words, code=code)["id"]
+        told = st2.ran("chatops.format_execution_result", f"execution_id={execution_id}")["result"]["result"]
+        return str(told["message"])
+
+    sentence, _, shown = message("core.local", "cmd=echo yes").partition("{~}")
+    assert sentence.startswith("*core.local* succeeded after ")
+    assert shown == "\nyes"
+    assert message("core.local", "cmd=echo out; echo err >&2; exit 3", code=1).endswith("\nstdout: out\nstderr: err")
+    assert message("core.noop").endswith(").")
+
+
 def test_a_policy(st2: Client, tmp_path: Path) -> None:
     assert len(st2("policy-type", "list", "-j").json()) == 3
     assert st2("policy-type", "get", "action.retry", "-j").json()["uid"] == "policy_type:action:retry"

@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 from pymongo.database import Database
 
 from st2common.clock import now_us
+from st2common.models import actions
+from st2common.models.actions import Action
 from st2common.models.executions import Executions
 from tests.printer import Printer
 
@@ -65,6 +67,23 @@ def test_the_context_header_joins_the_context(client: FlaskClient) -> None:
     assert response.json["context"]["trace_context"] == {"trace_tag": "mine"}
     assert client.post("/v1/executions", json=DATE, headers={"st2-context": "{"}).status_code == 400
     assert client.post("/v1/executions", json=DATE, headers={"st2-context": "[]"}).status_code == 400
+
+
+def test_who_is_told_of_the_end(client: FlaskClient) -> None:
+    """The execution's own word counts, else the action's."""
+    told = {"on-failure": {"routes": ["hubot"], "message": "It failed"}}
+    asked = client.post("/v1/executions", json={**DATE, "notify": told}).json
+    assert asked["liveaction"]["notify"] == told
+    by_action = {"on-complete": {"routes": ["mail"], "data": {"to": "ops"}}}
+    metadata = {"pack": "core", "name": "told", "runner_type": "local-shell-cmd", "notify": by_action}
+    actions.save(Action.from_metadata(metadata))
+    action = {"action": "core.told", "parameters": {"cmd": "date"}}
+    begun = client.post("/v1/executions", json={**action, "notify": None}).json
+    assert begun["liveaction"]["notify"] == by_action
+    begun = client.post("/v1/executions", json={**action, "notify": told}).json
+    assert begun["liveaction"]["notify"] == told
+    for wrong in ({"on-start": {}}, {"on-complete": {"route": "mail"}}, {"on-complete": []}, "mail"):
+        assert client.post("/v1/executions", json={**DATE, "notify": wrong}).status_code == 400, wrong
 
 
 def test_secrets_are_masked_unless_asked_for(client: FlaskClient) -> None:

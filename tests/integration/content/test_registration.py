@@ -171,7 +171,7 @@ def test_the_command(database: Documents, database_uri: str, config: cfg.ConfigO
     failed = register_command(database, database_uri, tmp_path, "--register-runners", "--register-actions")
     assert failed.returncode == 1, failed.stderr
     assert f"{tmp_path / 'packs/mine/actions/a.yaml'}:2: " in failed.stderr
-    assert "packs: 6\n" in failed.stdout
+    assert "packs: 7\n" in failed.stdout
     assert "core.local" in refs("core")
     tolerant = register_command(database, database_uri, tmp_path, "--register-all", "--register-no-fail-on-failure")
     assert tolerant.returncode == 0
