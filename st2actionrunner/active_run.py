@@ -15,6 +15,7 @@ from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runne
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
 from st2actionrunner.workshop import Workshop
+from st2common import metrics
 from st2common.errors import Fenced, ValidationError
 from st2common.models.execution_view import secret_values
 from st2common.models.statuses import Status
@@ -51,6 +52,8 @@ class ActiveRun:
         self._lost = False
         self._exited = False
         self._spawned = False
+        #: How far the log has the spool, in bytes of the spool.
+        self._stored = 0
         self._spawning = threading.Lock()
         self._grown = threading.Event()
         self._secrets = needles(secret_values(document))
@@ -90,6 +93,13 @@ class ActiveRun:
         """Whether a keeper has been told to start the child."""
         with self._spawning:
             return self._spawned
+
+    def spooled(self) -> int:
+        """Bytes of the spool that the log does not have yet."""
+        try:
+            return max(0, (self._directory / "spool").stat().st_size - self._stored)
+        except FileNotFoundError:
+            return 0
 
     # What the run's own thread does.
 
@@ -227,11 +237,12 @@ class ActiveRun:
         """Show nothing while the action runs, but let the keeper read on."""
         while not (self._exited or self._detached or self._lost):
             size = spool.stat().st_size if spool.exists() else 0
-            self._acknowledge(size, size)
+            self._workshop.keeper.ack(self.name, size, size)
             self._grown.wait()
             self._grown.clear()
 
     def _acknowledge(self, seen: int, durable: int) -> None:
+        self._stored = durable
         self._workshop.keeper.ack(self.name, seen, durable)
 
     def _writer_from(self, position: Position) -> Writer:
@@ -270,6 +281,7 @@ class ActiveRun:
         if stored is None:
             LOG.warning("Execution %s had ended, or belongs to another attempt, before it was %s", self.name, status)
             return
+        metrics.ENDED.labels(str(stored["status"])).inc()
         self._workshop.events.updated(stored)
 
     def _end(self, status: Status, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:

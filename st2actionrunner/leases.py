@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pymongo.errors import PyMongoError
 
 from st2actionrunner.active_run import ActiveRun
+from st2common import metrics
 from st2common.clock import now_us
 from st2common.models.executions import Executions
 from st2common.models.leases import RUNNERS, Lease
@@ -78,7 +79,9 @@ class LeaseKeeper:
                 self._look_at(active)
             self._tell_alive()
             self.problem = None
+            metrics.LEASE_RENEWED.inc()
         except PyMongoError as error:
+            metrics.LEASE_FAILED.inc()
             self.problem = f"leases are not renewed: {error}"
             LOG.warning("Our lease and those of %d executions are not renewed: %s", len(active), error)
 

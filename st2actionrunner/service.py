@@ -25,7 +25,9 @@ from st2actionrunner.runners.registry import Runners
 from st2actionrunner.runners.settings import RunnerSettings
 from st2actionrunner.slots import Slot
 from st2actionrunner.workshop import Workshop
+from st2common import metrics
 from st2common.auth import action_tokens
+from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -81,6 +83,8 @@ class RunnerService:
         self._cancels.bind(CANCEL, self._slot.owner)
         # After the binding: what was to end before it is found by the first renewal.
         self._leases.start()
+        metrics.RUNNING.set_function(lambda: len(self._runs.all()))
+        metrics.SPOOL_BYTES.set_function(lambda: sum(run.spooled() for run in self._runs.all().values()))
         self._intake.start()
 
     def stop(self, deadline: float) -> None:
@@ -129,6 +133,7 @@ class RunnerService:
             if stored is None:
                 LOG.info("Execution %s is not there to be run: claimed before, ended, or gone", execution_id)
                 return
+            metrics.DISPATCH_LATENCY.observe(max(0, now_us() - stored["start_timestamp"]) / 1_000_000)
             run = ActiveRun(self._workshop, stored)
         finally:
             self._runs.end_claim(execution_id, run)

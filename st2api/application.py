@@ -30,7 +30,7 @@ from st2api import (
 )
 from st2api.context import EXTENSION, Api
 from st2api.openapi import document
-from st2common.http import audit, hosts, raw_output
+from st2common.http import audit, hosts, probes, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.authorization import Authorization
@@ -84,6 +84,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         rbac.routes,
     ):
         app.register_blueprint(routes)
+    app.register_blueprint(probes.blueprint(probes.Readiness(database, transport, {"st2api": lambda: health(app)})))
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, execution_filters.routes, executions.routes):
         app.register_blueprint(routes)

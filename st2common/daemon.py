@@ -62,10 +62,27 @@ def _run(name: str, build: Build, config: cfg.ConfigOpts) -> int:
     try:
         transport = make_transport(config)
         try:
-            services = build(config, database, transport)
+            services = [*build(config, database, transport)]
+            services += _monitoring(name, config, database, transport, services)
             return service.run(name, services, Path(config.system.state_path), STOP_TIMEOUT)
         finally:
             # Last: services say what they did until they have stopped.
             transport.close()
     finally:
         connection.disconnect()
+
+
+def _monitoring(
+    name: str,
+    config: cfg.ConfigOpts,
+    database: Database[Document],
+    transport: Transport,
+    services: Sequence[Service],
+) -> list[Service]:
+    """The listener for probes and metrics, where the configuration gives the daemon a port for it."""
+    if config.monitoring.ports.get(name, "0") == "0":
+        return []
+    # Only here: it brings all of HTTP, 9 MB in each daemon that has none otherwise.
+    from st2common.http import monitoring
+
+    return [monitoring.listener(name, config, database, transport, services)]

@@ -21,7 +21,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from st2common.errors import ValidationError
-from st2common.http import query
+from st2common.http import open_streams, query
 from st2common.http.authorization import needs
 from st2common.output.chunk import End
 from st2stream import sse
@@ -55,7 +55,7 @@ def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_al
         else:
             items = feeds.stored(subject, seq)
         events = _events(items, query.text("output_type") or "all", seq + 1, part)
-        response = stream(_until_gone(events, keep_alive))
+        response = stream(_until_gone(events, keep_alive), "output")
         response.headers["X-St2-Execution-Id"] = subject.execution_id
         if execution.get("stream_output") is False:
             response.headers["X-St2-Stream-Output"] = "off"
@@ -64,11 +64,12 @@ def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_al
     return routes
 
 
-def stream(events: Iterator[bytes]) -> Response:
-    """An answer that goes on, which no proxy may hold back."""
+def stream(events: Iterator[bytes], kind: str) -> Response:
+    """An answer that goes on, which no proxy may hold back; ``kind``: see :func:`.open_streams.count`."""
     response = Response(events, content_type="text/event-stream; charset=UTF-8")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
+    open_streams.count(response, kind)
     return response
 
 

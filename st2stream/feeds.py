@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
+from st2common import metrics
+from st2common.clock import now_us
 from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.log import LogUnavailable, OutputLog
@@ -88,6 +90,7 @@ class Feed:
         self._seq = reader.cursor
         self._end: End | None = None
         self._broken = False
+        self._began_us = now_us()
         #: How many watch; kept by the hub. The feed ends when nobody does.
         self.watchers = 0
 
@@ -136,7 +139,10 @@ class Feed:
                 self._grown.notify_all()
 
     def _take(self, item: Chunk | End) -> None:
-        encoded = encode(item, self._seq, self._subject) if isinstance(item, Chunk) else None
+        encoded = None
+        if isinstance(item, Chunk):
+            encoded = encode(item, self._seq, self._subject)
+            self._observe(item)
         with self._grown:
             if isinstance(item, End):
                 self._end = item
@@ -147,6 +153,11 @@ class Feed:
                 while len(self._ring) > RING_CHUNKS or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
                     self._ring_bytes -= len(self._ring.pop(next(iter(self._ring))).events)
             self._grown.notify_all()
+
+    def _observe(self, chunk: Chunk) -> None:
+        """How old a chunk is that is sent now. What was printed before the feed began says nothing about us."""
+        if chunk.runs and (printed_us := chunk.runs[-1].time_us) >= self._began_us:
+            metrics.WATCH_LAG.observe(max(0, now_us() - printed_us) / 1_000_000)
 
 
 class FeedHub:
@@ -234,6 +245,7 @@ class FeedHub:
                 feed.watchers += 1
                 if self._feeds.get(subject.execution_id) is not feed:
                     self._feeds[subject.execution_id] = feed
+                    metrics.FEEDS.set(len(self._feeds))
                     feed.start()
         try:
             yield feed
@@ -246,6 +258,7 @@ class FeedHub:
             feed.watchers -= 1
             if not feed.watchers and self._feeds.get(execution_id) is feed:
                 del self._feeds[execution_id]
+                metrics.FEEDS.set(len(self._feeds))
 
     def _reader(self, subject: Subject, after: int) -> Reader:
         return Reader(self._log, self._bells, subject.execution_id, after=after, final_status=self._final_status)

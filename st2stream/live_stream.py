@@ -41,7 +41,7 @@ def blueprint(hub: EventHub, heartbeat: float) -> Blueprint:
         # Before the answer begins, so that it can still be an error.
         leaving = contextlib.ExitStack()
         client = leaving.enter_context(hub.client(_filter(), rights()))
-        response = stream(_events(hub, client, heartbeat, client_gone))
+        response = stream(_events(hub, client, heartbeat, client_gone), "events")
         response.call_on_close(leaving.close)
         return response
 

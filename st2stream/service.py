@@ -6,7 +6,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.config.loopback import require_loopback
-from st2common.http import hosts, raw_output
+from st2common.http import hosts, probes, raw_output
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.authorization import Authorization
@@ -48,6 +48,8 @@ class Stream:
         Authorization(config, database).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
         self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
+        readiness = probes.Readiness(database, transport, {"st2stream": self.health})
+        self.app.register_blueprint(probes.blueprint(readiness))
         self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))
 
     def health(self) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from st2common import metrics
 from st2common.models.statuses import COMPLETED
 from st2stream import sse
 
@@ -119,6 +120,7 @@ class Subscriber:
                 self._append(event.encoded)
             if len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
                 LOG.warning("A client does not read its events: it is cut off")
+                metrics.DROPPED_WATCHER.inc(len(self._waiting))
                 self.closed = True
             if self.filter.ends_with(event):
                 self.closed = True

@@ -17,8 +17,9 @@ from st2common.auth.tokens import NewToken, Tokens
 from st2common.auth.users import Users
 from st2common.clock import isoformat
 from st2common.errors import AccessDenied, Unauthorized, ValidationError
-from st2common.http import body
+from st2common.http import body, probes
 from st2common.http.app import create_app
+from st2common.http.authentication import Authentication, public
 from st2common.http.client_address import client_address
 from st2common.http.cors import allowed_origins
 from st2common.http.responses import answer
@@ -43,7 +44,11 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
     logins = Logins(config, database)
     authenticator = Authenticator(database)
 
+    Authentication(config, database).guard(app)
+    app.register_blueprint(probes.blueprint(probes.Readiness(database, None, {})))
+
     @app.post("/tokens")
+    @public
     def create_token() -> Response:
         wanted = _body()
         made = logins.log_in(wanted)
@@ -54,6 +59,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
         return response
 
     @app.post("/tokens/validate")
+    @public
     def validate_token() -> Response:
         token = _body().get("token")
         if not isinstance(token, str):
@@ -61,6 +67,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
         return answer({"valid": authenticator.identity(Kind.TOKEN, token) is not None})
 
     @app.get("/sso")
+    @public
     def single_sign_on() -> Response:
         return answer({"enabled": False})
 

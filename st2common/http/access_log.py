@@ -8,11 +8,15 @@ import time
 import uuid
 from typing import Any
 
-from flask import Request, Response, g
+from flask import Request, Response, g, request
+
+from st2common import metrics
 
 LOG = logging.getLogger(__name__)
 
 MASK = "********"
+#: The blueprint of requests that come every few seconds and say nothing: logged at level DEBUG.
+PROBES = "probes"
 #: Query parameters that carry credentials.
 SECRET_PARAMETERS = frozenset({"x-auth-token", "st2-api-key"})
 
@@ -24,12 +28,15 @@ _KEY_ID = re.compile(r"[0-9a-fA-F]{24}")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-def begin(request: Request) -> None:
+def begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
     g.request_started = time.monotonic()
-    if LOG.isEnabledFor(logging.INFO):
-        LOG.info("%s - %s %s with query=%s", g.request_id, request.method, path_of(request), _query(request))
+    g.log_level = logging.DEBUG if request.blueprint == PROBES else logging.INFO
+    if LOG.isEnabledFor(g.log_level):
+        LOG.log(
+            g.log_level, "%s - %s %s with query=%s", g.request_id, request.method, path_of(request), _query(request)
+        )
 
 
 def path_of(request: Request) -> str:
@@ -45,9 +52,11 @@ def is_key_id(text: str) -> bool:
 def finish(response: Response) -> None:
     """Streams have no length yet: the line says ``-``."""
     response.headers["X-Request-ID"] = g.request_id
-    elapsed_ms = (time.monotonic() - g.request_started) * 1000
+    elapsed = time.monotonic() - g.request_started
+    metrics.REQUESTS.labels(request.method, str(response.status_code)).inc()
+    metrics.REQUEST_SECONDS.observe(elapsed)
     length = response.headers.get("Content-Length", "-")
-    LOG.info("%s - %d %s %.3fms", g.request_id, response.status_code, length, elapsed_ms)
+    LOG.log(g.log_level, "%s - %d %s %.3fms", g.request_id, response.status_code, length, elapsed * 1000)
 
 
 def _query(request: Request) -> dict[str, Any]:

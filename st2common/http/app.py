@@ -55,7 +55,7 @@ def create_app(name: str, *, prefixes: Sequence[str], origins: Sequence[str]) ->
 
     @app.before_request
     def before() -> Response | None:
-        access_log.begin(request)
+        access_log.begin()
         if request.method == "OPTIONS":
             return Response(status=200)
         if cross_origin.refuses(request):

@@ -105,7 +105,7 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         super().load_wsgi()
 
     def _tell_that_it_lives(self) -> None:
-        while True:
+        while self.alive:
             self.notify()
             gevent.sleep(_NOTIFY_INTERVAL)
 

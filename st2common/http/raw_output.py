@@ -18,7 +18,7 @@ from werkzeug.datastructures import ContentRange
 from werkzeug.http import parse_range_header
 
 from st2common.errors import ValidationError
-from st2common.http import query
+from st2common.http import open_streams, query
 from st2common.http.authorization import checks_objects
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
@@ -224,4 +224,5 @@ def _behind_newline(data: bytes, count: int) -> int:
 def _stream(pieces: Iterator[bytes]) -> Response:
     response = Response(pieces, content_type=PLAIN_TEXT)
     response.headers["Cache-Control"] = "no-cache"
+    open_streams.count(response, "output")
     return response

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from st2common import metrics
 from st2common.clock import now_us
 from st2common.output.chunk import MAX_CHUNK_BYTES, Chunk, End, Run, Stream, StreamTotal
 from st2common.output.doorbell import Doorbell
@@ -67,6 +68,7 @@ class _StreamWriter:
         self.fed += len(data)
         if not masked:
             return None
+        self._count(masked)
         self.chunks += 1
         self.unfinished = not masked.endswith(b"\n")
         chunk = Chunk(
@@ -102,6 +104,11 @@ class _StreamWriter:
             parts.append(rest)
             times.append(Run(len(rest), runs[-1].time_us if runs else now_us()))
         return b"".join(parts), tuple(times)
+
+    def _count(self, masked: bytes) -> None:
+        metrics.OUTPUT_CHUNKS[self.stream].inc()
+        metrics.OUTPUT_BYTES[self.stream].inc(len(masked))
+        metrics.OUTPUT_LINES[self.stream].inc(masked.count(b"\n"))
 
     @property
     def masked(self) -> int:
@@ -180,6 +187,8 @@ class Writer:
         )
         batch, self._batch = self._batch, []
         self._until_stored(lambda: self._log.finish(end, batch))
+        _observe(batch)
+        metrics.OUTPUT_MASKED.inc(sum(state.masker.count for state in self._streams.values()))
         self._doorbell.ring(self._execution_id, batch, end)
         return end
 
@@ -212,6 +221,7 @@ class Writer:
         if self._batch:
             batch, self._batch = self._batch, []
             self._until_stored(lambda: self._log.append(batch))
+            _observe(batch)
             self._doorbell.ring(self._execution_id, batch)
 
     def _until_stored(self, store: Callable[[], None]) -> None:
@@ -221,6 +231,13 @@ class Writer:
             try:
                 return store()
             except LogUnavailable as error:
+                metrics.OUTPUT_RETRIES.inc()
                 LOG.warning("Output of execution %s waits for the database: %s", self._execution_id, error)
                 time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 delay = min(delay * 2, _RETRY_MAX)
+
+
+def _observe(batch: list[Chunk]) -> None:
+    """Its oldest line is what waited longest; what was printed without a pause has one run a chunk."""
+    if batch and batch[0].runs:
+        metrics.OUTPUT_LAG.observe(max(0, now_us() - batch[0].runs[0].time_us) / 1_000_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from st2common import metrics
 from st2common.transport.amqp_link import Link
 from st2common.transport.amqp_session import PERSISTENT, TRANSIENT, Broker, Session
 from st2common.transport.outbox import Outbox, Outgoing
@@ -25,6 +26,7 @@ class Publisher:
         self._blocked = False
         # Whether the link has been told already that something waits.
         self._told = False
+        metrics.OUTBOX.labels(name).set_function(self.outbox.count)
         self.link = Link(name, brokers, self._on_connect, self._on_disconnect)
 
     def send(self, message: Outgoing) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from st2common import metrics
 from st2common.transport.port import Delivery, Message
 
 LOG = logging.getLogger(__name__)
@@ -148,6 +149,7 @@ class EventHandling:
             full = self._waiting >= MAX_WAITING_EVENTS or self._waiting_bytes + size > MAX_WAITING_BYTES
             if full:
                 dropped = self._worker.clear()
+                metrics.DROPPED_HANDLER.inc(dropped)
                 self._waiting = self._waiting_bytes = 0
                 LOG.warning("The handler of %s is too slow: %d events dropped", self._name, dropped)
                 self._worker.put(None)

@@ -9,6 +9,7 @@ from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 
+from st2common import metrics
 from st2common.errors import TransportError
 
 # What may wait for a broker that is away; beyond it the oldest is dropped.
@@ -97,7 +98,7 @@ class Outbox:
                 message.accept()
             else:
                 message.fail(message.returned or "the broker refused the message")
-                self.dropped += message.confirmed is None
+                self._dropped(message.confirmed is None)
 
     def connection_lost(self, reason: str) -> None:
         """Fail what somebody waits for; what nobody waits for is sent again, in order, before anything else."""
@@ -106,7 +107,7 @@ class Outbox:
             self._sent.clear()
             events = [each for each in everything if each.confirmed is None]
             self._waiting = deque(each for each in events if each.attempts < MAX_ATTEMPTS)
-            self.dropped += len(events) - len(self._waiting)
+            self._dropped(len(events) - len(self._waiting))
             self._waiting_bytes = sum(len(each.payload) for each in self._waiting)
             self._drop_excess()
             self._tell_if_empty()
@@ -116,10 +117,18 @@ class Outbox:
     def waiting(self) -> bool:
         return bool(self._waiting)
 
+    def count(self) -> int:
+        """How many wait to be sent or confirmed."""
+        return len(self._waiting) + len(self._sent)
+
     def wait_empty(self, timeout: float) -> bool:
         """Wait until everything was sent and settled; whether it was within ``timeout`` seconds."""
         with self._lock:
             return self._emptied.wait_for(lambda: not self._waiting and not self._sent, timeout)
+
+    def _dropped(self, count: int) -> None:
+        self.dropped += count
+        metrics.DROPPED_OUTBOX.inc(count)
 
     def _tell_if_empty(self) -> None:
         if not self._waiting and not self._sent:
@@ -129,5 +138,5 @@ class Outbox:
         while len(self._waiting) > self._max_messages or self._waiting_bytes > self._max_bytes:
             oldest = self._waiting.popleft()
             self._waiting_bytes -= len(oldest.payload)
-            self.dropped += oldest.confirmed is None
+            self._dropped(oldest.confirmed is None)
             oldest.fail("too many messages wait for the broker")

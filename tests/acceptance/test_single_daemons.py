@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.acceptance.conftest import Spawn
 from tests.acceptance.status_files import status
@@ -23,11 +24,26 @@ def free_port() -> int:
     return port
 
 
+def asked(port: int, path: str) -> bytes:
+    """The answer, or nothing where there is none or an error."""
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/v1/{path}", timeout=10)
+    except requests.ConnectionError:
+        return b""
+    return answer.content if answer.ok else b""
+
+
 @pytest.mark.parametrize("name", ["st2garbagecollector", "st2rulesengine"])
 def test_a_daemon_becomes_ready_and_ends_in_order(name: str, spawn: Spawn, conf: Path, tmp_path: Path) -> None:
+    port = free_port()
+    conf.write_text(f"{conf.read_text()}[monitoring]\nports = st2api:1, {name}:{port}\n")
     child = spawn(name, "--config-file", str(conf))
     told = eventually(lambda: status(tmp_path, child), timeout=30)
     assert told["name"] == name
+    # The broker is waited for while the daemon works already.
+    assert eventually(lambda: asked(port, "readyz").startswith(b'{"ready":true,'), timeout=30)
+    assert asked(port, "healthz") == b'{"status":"ok"}'
+    assert b"\nprocess_resident_memory_bytes " in asked(port, "metrics")
     child.send_signal(signal.SIGTERM)
     assert child.wait(20) == 0
     assert list((tmp_path / "services").iterdir()) == []
@@ -78,6 +94,7 @@ def test_a_daemon_waits_for_its_database(spawn: Spawn, tmp_path: Path) -> None:
             "[garbagecollector] sleep_delay must be of",
         ),
         ("st2garbagecollector", "[garbagecollector]\naction_executions_ttl = -1\n", "action_executions_ttl = -1"),
+        ("st2rulesengine", "[monitoring]\nports = st2rulesengine:often\n", "[monitoring] ports: st2rulesengine:often"),
         ("st2garbagecollector", "[messaging]\nurl = redis://user:pw@127.0.0.1\n", "[messaging] url"),
         ("st2garbagecollector", "[database]\nhost = mongodb://\n", "[database]"),
         ("st2api", "[api]\nhost = 0.0.0.0\n[auth]\nenable = False\n", "loopback"),

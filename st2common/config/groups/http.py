@@ -36,6 +36,18 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
         logging_file("stream"),
     ],
+    "monitoring": [
+        cfg.HostAddressOpt(
+            "host", default="127.0.0.1", help="Address on which daemons without HTTP tell how they are."
+        ),
+        cfg.DictOpt(
+            "ports",
+            default={},
+            sample_default={"st2actionrunner": "9110", "st2garbagecollector": "9104"},
+            help="The port of each such daemon, as name:port, ...; without a port, or with 0, it does not listen. "
+            "Several processes of one daemon on a host take the next free ports.",
+        ),
+    ],
     "webui": [
         cfg.StrOpt("webui_base_url", help="Where people find the web page: links to executions begin with it."),
     ],

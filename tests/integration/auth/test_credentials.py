@@ -139,7 +139,7 @@ def test_no_route_is_open_by_accident(app: Flask) -> None:
             path = app.url_map.bind("localhost").build(rule.endpoint, values, method=method)
         if client.open(path, method=method).status_code != 401:
             open_routes.add(rule.rule.split("/<")[0])
-    assert open_routes == {"/", "/openapi.json", "/web"}
+    assert open_routes == {"/", "/healthz", "/readyz", "/openapi.json", "/web"}
 
 
 def test_the_cookie_of_a_browser(client: FlaskClient, config: cfg.ConfigOpts, token: str, key: str) -> None:

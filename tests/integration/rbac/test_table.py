@@ -23,6 +23,7 @@ SAY = {"command": "say x", "user": "", "source_channel": "c"}
 #: method, path, body, who may beside the administrators. Bodies that no route takes show that who may gets further.
 ROWS: list[tuple[str, str, Any, str]] = [
     ("GET", "/user", None, EVERYBODY),
+    ("GET", "/metrics", None, EVERYBODY),
     ("GET", "/executions", None, "observer runner viewer"),
     ("GET", "/executions/{execution}", None, "observer runner viewer packer"),
     ("GET", "/executions/{linux_execution}", None, LOOK),
@@ -138,6 +139,7 @@ UNKNOWN = {"configs.get_schema"}
 
 STREAMS: list[tuple[str, str]] = [
     ("/stream", "observer runner"),
+    ("/metrics", EVERYBODY),
     ("/executions/{execution}/output?follow=false", "observer runner"),
     ("/executions/{linux_execution}/output?follow=false", "observer"),
     ("/executions/{execution}/stdout?follow=false", "observer runner viewer packer"),
