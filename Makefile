@@ -41,8 +41,10 @@ lint: .venv/.installed-for-tests ## Style, types and the layers of the packages
 
 # The default selection stands in pyproject.toml: not the tests marked "full".
 SELECT ?= "not full"
+# Tests wait more than they work: more workers than cores. Files of one name stay together, the slowest kinds come first.
+WORKERS ?= 4
 pytest: .venv/.installed-for-tests
-	$(BIN)/pytest -q -m $(SELECT)
+	$(BIN)/pytest -q -m $(SELECT) -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 bench: .venv/.installed-for-tests ## Measure, and print ratios against baselines of the same run
 	@.ci/system-packages

@@ -8,11 +8,27 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
+from xdist.scheduler import LoadScopeScheduling
 
 from st2common.models import connection
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.memory import MemoryTransport
 from tests.servers import running_database, running_rabbitmq
+
+# Directories whose tests share what is dear to start: in a parallel run all of one go to the same worker.
+_TOGETHER = ("tests/official/", "tests/integration/rbac/", "tests/integration/stream/")
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, so that what a module shares is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        together = next((directory for directory in _TOGETHER if nodeid.startswith(directory)), None)
+        return together or nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

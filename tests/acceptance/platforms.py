@@ -31,6 +31,10 @@ class Platform:
         self.var = var
         self._programs = programs
         self._mode = mode
+        if not (var / "st2.conf").exists():
+            # Not the usual ports: several platforms that begin at the same time may all find them free.
+            for service, port in zip(("api", "stream", "auth"), pick_ports(None, None, None), strict=True):
+                self.configure(service, port=str(port))
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``st2ctl <mode> <arguments>``."""
@@ -72,8 +76,7 @@ class Platform:
 
     def require_logins(self, passwords: dict[str, str]) -> None:
         """Authentication on, for these users, before the platform has been started."""
-        [port] = pick_ports(None)
-        self.configure("auth", enable="True", port=str(port))
+        self.configure("auth", enable="True")
         lines = [f"{user}:{bcrypt.using(rounds=4).hash(password)}\n" for user, password in passwords.items()]
         (self.var / "htpasswd").write_text("".join(lines))
 

@@ -107,11 +107,12 @@ def test_stop_with_cancel_ends_the_actions_that_run(platform: Platform) -> None:
 
 
 def test_a_second_platform_on_the_same_ports_is_refused(platform: Platform, tmp_path: Path) -> None:
-    other = Platform(tmp_path / "var")
-    other.var.mkdir()
+    var = tmp_path / "var"
+    var.mkdir()
     text = (platform.var / "st2.conf").read_text()
-    (other.var / "st2.conf").write_text(text.replace(str(platform.var), str(other.var)))
-    started = Platform(other.var, ["standalone"]).ctl("start")
+    (var / "st2.conf").write_text(text.replace(str(platform.var), str(var)))
+    other = Platform(var, ["standalone"])
+    started = other.ctl("start")
     assert started.returncode == 1
     assert "in use by another program" in started.stderr
     assert other.processes() == {}

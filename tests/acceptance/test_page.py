@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from passlib.hash import bcrypt
 
 from st2ctl.installation import Installation
-from st2ctl.profile import pick_ports
 from tests.acceptance.platforms import Platform
 from tests.acceptance.test_authentication import certify
 
@@ -297,13 +295,9 @@ def test_a_restart_loses_and_doubles_nothing(page: Page, platform: PagePlatform,
 def guarded(tmp_path: Path) -> Iterator[PagePlatform]:
     """A platform that asks who calls; ``ada`` has the password ``secret``."""
     platform = PagePlatform(tmp_path / "var", ["standalone"])
-    [port] = pick_ports(None)
-    old_port = platform.config.auth.port
     certify(tmp_path)
-    conf = platform.var / "st2.conf"
-    on = f"enable = True\nuse_ssl = True\ncert = {tmp_path}/cert.pem\nkey = {tmp_path}/key.pem"
-    conf.write_text(conf.read_text().replace("enable = False", on).replace(f"port = {old_port}", f"port = {port}"))
-    (platform.var / "htpasswd").write_text(f"ada:{bcrypt.using(rounds=4).hash('secret')}\n")
+    platform.require_logins({"ada": "secret"})
+    platform.configure("auth", use_ssl="True", cert=f"{tmp_path}/cert.pem", key=f"{tmp_path}/key.pem")
     try:
         platform.start()
         yield platform

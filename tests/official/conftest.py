@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from st2ctl.profile import pick_ports
 from tests.acceptance.platforms import Platform
 from tests.official import environments
 from tests.official.client import TIMEOUT, Client, client
@@ -79,9 +78,6 @@ def guarded_platform(tmp_path_factory: pytest.TempPathFactory, index: Path) -> I
 
 
 def _running(platform: Platform) -> Iterator[Platform]:
-    # Not the usual ports, which somebody may take at any time.
-    for service, port in zip(("api", "stream"), pick_ports(None, None), strict=True):
-        platform.configure(service, port=str(port))
     try:
         platform.start()
         yield platform

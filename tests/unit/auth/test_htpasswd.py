@@ -32,6 +32,7 @@ def file(tmp_path: Path) -> Path:
         ldap_sha1.hash("secret"),
         des_crypt.hash("secret"),
     ],
+    ids=["bcrypt", "sha512", "sha256", "apr1", "sha1", "des"],
 )
 def test_every_format_of_the_tool_is_read(file: Path, password_hash: str) -> None:
     passwords = backend(file, f"ada:{password_hash}")

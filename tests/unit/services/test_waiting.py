@@ -105,6 +105,6 @@ def test_words(stored: dict[str, Any], facts: dict[str, Any], words: str | None)
     assert in_words(stored, Facts(now=NOW, **facts)) == words
 
 
-@pytest.mark.parametrize("status", [*COMPLETED, Status.SCHEDULED])
+@pytest.mark.parametrize("status", [*sorted(COMPLETED), Status.SCHEDULED])
 def test_what_does_not_wait(status: Status) -> None:
     assert in_words({"status": str(status)}, Facts(now=NOW)) is None
