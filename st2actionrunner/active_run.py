@@ -189,7 +189,7 @@ class ActiveRun:
         """Where the log stands. From then on no earlier attempt can add to it."""
         log = self._workshop.log
         if self.attempt == 1:
-            return self._until_done(lambda: log.resume(self.execution_id))
+            return self._until_done(lambda: log.resume(self.execution_id, self.attempt))
         return self._until_done(lambda: log.take_over(self.execution_id, self.attempt))
 
     def _follow(self, request: RunRequest, runner: Runner, writer: Writer) -> None:

@@ -97,14 +97,18 @@ class OutputLog(Protocol):
     def end(self, execution_id: str) -> End | None:
         """The end record, or None while the log is open."""
 
-    def resume(self, execution_id: str) -> Position:
-        """Close the holes that a crash of the same attempt's writer left, then say where it goes on."""
+    def resume(self, execution_id: str, attempt: int) -> Position:
+        """Close the holes that a crash of this attempt's writer left, then say where it goes on.
+
+        Raises:
+            Fenced: a later attempt has taken the log over.
+        """
 
     def take_over(self, execution_id: str, attempt: int) -> Position:
         """Fence every earlier attempt, close its holes, then say where ``attempt`` goes on. Idempotent.
 
         Raises:
-            Fenced: a later attempt has taken the log over already, or it has ended.
+            Fenced: a later attempt has taken the log over already, or another attempt has ended it.
         """
 
     def delete(self, execution_ids: Sequence[str]) -> int:

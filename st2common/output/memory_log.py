@@ -62,8 +62,10 @@ class MemoryOutputLog:
         with self._lock:
             return self._ends.get(execution_id)
 
-    def resume(self, execution_id: str) -> Position:
+    def resume(self, execution_id: str, attempt: int) -> Position:
         with self._lock:
+            if attempt < self._attempts[execution_id]:
+                raise Fenced
             return Position(
                 seq=len(self._chunks[execution_id]),
                 stdout=self._stand(execution_id, Stream.STDOUT),
@@ -80,10 +82,11 @@ class MemoryOutputLog:
 
     def take_over(self, execution_id: str, attempt: int) -> Position:
         with self._lock:
-            if attempt < self._attempts[execution_id] or execution_id in self._ends:
+            end = self._ends.get(execution_id)
+            if attempt < self._attempts[execution_id] or (end and end.attempt != attempt):
                 raise Fenced
             self._attempts[execution_id] = attempt
-            return self.resume(execution_id)
+            return self.resume(execution_id, attempt)
 
     def delete(self, execution_ids: Sequence[str]) -> int:
         with self._lock:

@@ -1,20 +1,17 @@
 """The output log in MongoDB: one document per chunk, in the collection of its stream.
 
-A chunk's document has the fields of :class:`~st2common.output.chunk.Chunk`, ``runs`` packed (see ``_RUN``): as a list
-of numbers they would take longer to store and to read than the output itself. The end record (it alone has a
-``status``) lies in stdout's collection under the execution's own ``_id``, so that there is at most one and it is found
-without an index. Numbers are dense, so readers ask for bounded ranges.
+A chunk's document is that of :mod:`~st2common.output.mongo_chunk`. The end record (it alone has a ``status``) lies in
+stdout's collection under the execution's own ``_id``, so that there is at most one and it is found without an index.
+Numbers are dense, so readers ask for bounded ranges.
 """
 
 from __future__ import annotations
 
 import contextlib
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -23,8 +20,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from st2common.errors import Fenced
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
-from st2common.output.chunk import Chunk, End, Run, Stream
+from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.log import MAX_BATCH, PAGE_CHUNKS, LogUnavailable, Position, StreamPosition
+from st2common.output.mongo_chunk import to_chunk, to_document
 
 STDOUT_COLLECTION = "action_execution_stdout_output_d_b"
 STDERR_COLLECTION = "action_execution_stderr_output_d_b"
@@ -35,9 +33,6 @@ INDEXES = [
 ]
 
 _DUPLICATE_KEY = 11000
-
-# One run: its length in bytes and its time in microseconds since the epoch, little-endian.
-_RUN = struct.Struct("<IQ")
 
 
 @contextlib.contextmanager
@@ -77,7 +72,7 @@ class MongoOutputLog:
 
     def append(self, chunks: Sequence[Chunk]) -> None:
         for stream in Stream:
-            self._insert(stream, [_document(chunk) for chunk in chunks if chunk.stream is stream])
+            self._insert(stream, [to_document(chunk) for chunk in chunks if chunk.stream is stream])
 
     def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
         # The record must not be there before the last chunks, and goes out in one write with stdout's.
@@ -88,8 +83,8 @@ class MongoOutputLog:
             "stream_seq": end.stdout.chunks + 1,
             **end.to_wire(),
         }
-        self._insert(Stream.STDERR, [_document(chunk) for chunk in chunks if chunk.stream is Stream.STDERR])
-        self._insert(Stream.STDOUT, [*(_document(c) for c in chunks if c.stream is Stream.STDOUT), record])
+        self._insert(Stream.STDERR, [to_document(chunk) for chunk in chunks if chunk.stream is Stream.STDERR])
+        self._insert(Stream.STDOUT, [*(to_document(c) for c in chunks if c.stream is Stream.STDOUT), record])
 
     def read(self, execution_id: str, after: int) -> list[Chunk]:
         found = [chunk for stream in Stream for chunk in self._find(stream, execution_id, {"seq": _page(after)})]
@@ -125,8 +120,8 @@ class MongoOutputLog:
             record = self._collections[Stream.STDOUT].find_one({"_id": ObjectId(execution_id)})
         return End.from_wire(execution_id, record) if record else None
 
-    def resume(self, execution_id: str) -> Position:
-        lasts = {stream: self.last(execution_id, stream) for stream in Stream}
+    def resume(self, execution_id: str, attempt: int) -> Position:
+        lasts = {stream: self._own_last(execution_id, stream, attempt) for stream in Stream}
         lower = min(Stream, key=lambda stream: _seq(lasts[stream]))
         top = max(_seq(last) for last in lasts.values())
         lasts[lower] = self._fill(execution_id, lower, lasts[lower], self._holes(execution_id, top))
@@ -135,22 +130,11 @@ class MongoOutputLog:
     def take_over(self, execution_id: str, attempt: int) -> Position:
         # The fences come first and get their place in the order afterwards, when no earlier attempt can add anything:
         # until then their seq is negative, where no reader looks.
-        lasts = {stream: self._fence(execution_id, stream, attempt) for stream in Stream}
-        before: dict[Stream, Chunk | None] = dict(lasts)
-        for stream, fence in lasts.items():
-            if fence.seq < 0:
-                earlier = self.read_stream(execution_id, stream, fence.stream_seq - 2) if fence.stream_seq > 1 else []
-                before[stream] = earlier[0] if earlier else None
-        lower, upper = sorted(Stream, key=lambda stream: _seq(before[stream]))
-        top = _seq(before[upper])
-        numbers = self._holes(execution_id, top)
-        if lasts[lower].seq < 0:
-            number = numbers.pop(0) if numbers else (top := top + 1)
-            lasts[lower] = self._renumber(lasts[lower], number)
-        self._fill(execution_id, lower, lasts[lower], numbers)
-        if lasts[upper].seq < 0:
-            self._renumber(lasts[upper], top + 1)
-        return _position({stream: self.last(execution_id, stream) for stream in Stream})
+        for stream in Stream:
+            self._fence(execution_id, stream, attempt)
+        while not self._order(execution_id, attempt):
+            pass
+        return _position({stream: self._own_last(execution_id, stream, attempt) for stream in Stream})
 
     def delete(self, execution_ids: Sequence[str]) -> int:
         with _available():
@@ -162,7 +146,7 @@ class MongoOutputLog:
     def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
         with _available():
             found = self._collections[stream].find({"execution_id": execution_id, **numbers})
-            return [_chunk(stream, document) for document in found if "status" not in document]
+            return [to_chunk(stream, document) for document in found if "status" not in document]
 
     def _insert(self, stream: Stream, documents: list[Document]) -> None:
         while documents:
@@ -187,14 +171,16 @@ class MongoOutputLog:
 
     def _holes(self, execution_id: str, top: int) -> list[int]:
         """Numbers up to ``top`` that a half-done append left out. It wrote at most MAX_BATCH chunks."""
-        recent = {"execution_id": execution_id, "seq": {"$gt": top - MAX_BATCH, "$lte": top}}
+        # Twice as far: fences have been numbered since.
+        bottom = max(0, top - 2 * MAX_BATCH)
+        recent = {"execution_id": execution_id, "seq": {"$gt": bottom, "$lte": top}}
         with _available():
             used = {
                 document["seq"]
                 for collection in self._collections.values()
                 for document in collection.find(recent, {"seq": 1})
             }
-        return [number for number in range(max(1, top - MAX_BATCH + 1), top) if number not in used]
+        return [number for number in range(bottom + 1, top) if number not in used]
 
     def _fill(self, execution_id: str, stream: Stream, last: Chunk | None, numbers: list[int]) -> Chunk | None:
         """Give each of ``numbers`` an empty chunk at the end of ``stream``; the stream's last chunk then.
@@ -203,28 +189,68 @@ class MongoOutputLog:
         """
         for number in numbers:
             last = _empty(execution_id, stream, last, number, last.attempt if last else 1)
-            self._insert(stream, [_document(last)])
+            self._insert(stream, [to_document(last)])
         return last
 
-    def _fence(self, execution_id: str, stream: Stream, attempt: int) -> Chunk:
-        """The fence of ``attempt``, or what it has written behind it."""
+    def _fence(self, execution_id: str, stream: Stream, attempt: int) -> None:
+        """See that no earlier attempt can add to the stream any more."""
         while True:
             last = self.last(execution_id, stream)
             if last and last.attempt == attempt:
-                return last
+                return
             if (last and last.attempt > attempt) or self.end(execution_id):
                 raise Fenced
             # A new attempt reads a source of its own, from its beginning.
             fence = replace(_empty(execution_id, stream, last, -attempt, attempt), source=0, covered=0)
             with contextlib.suppress(Fenced):  # the earlier attempt wrote one more meanwhile: look again
-                self._insert(stream, [_document(fence)])
-                return fence
+                self._insert(stream, [to_document(fence)])
+                return
 
-    def _renumber(self, fence: Chunk, seq: int) -> Chunk:
-        place = {"execution_id": fence.execution_id, "stream_seq": fence.stream_seq}
+    def _order(self, execution_id: str, attempt: int) -> bool:
+        """Give all fences their numbers, and fill the holes; False when another attempt did so at the same time.
+
+        An earlier attempt may have died, or been paused, before it had numbered its own. The oldest fence comes first:
+        then the earlier attempt and we choose the same numbers.
+        """
+        unordered: dict[Stream, list[Chunk]] = {}
+        before: dict[Stream, Chunk | None] = {}
+        for stream in Stream:
+            before[stream], unordered[stream] = self._tail(execution_id, stream, attempt)
+        lower, upper = sorted(Stream, key=lambda stream: _seq(before[stream]))
+        top = _seq(before[upper])
+        numbers = self._holes(execution_id, top)
+        fences = sorted((fence for each in (lower, upper) for fence in unordered[each]), key=lambda fence: -fence.seq)
+        for fence in fences:
+            number = numbers.pop(0) if numbers and fence.stream is lower else (top := top + 1)
+            if not self._number(fence, number):
+                return False
+        if numbers:
+            self._fill(execution_id, lower, self._own_last(execution_id, lower, attempt), numbers)
+        return True
+
+    def _own_last(self, execution_id: str, stream: Stream, attempt: int) -> Chunk | None:
+        """The last chunk of a stream. Whoever went on from one of a later attempt would write behind its fence."""
+        last = self.last(execution_id, stream)
+        if last and last.attempt > attempt:
+            raise Fenced
+        return last
+
+    def _tail(self, execution_id: str, stream: Stream, attempt: int) -> tuple[Chunk | None, list[Chunk]]:
+        """The last chunk of a stream that has its number, and the fences behind it that have none yet."""
+        last = self._own_last(execution_id, stream, attempt)
+        fences: list[Chunk] = []
+        while last and last.seq < 0:
+            fences.insert(0, last)
+            earlier = self.read_stream(execution_id, stream, last.stream_seq - 2) if last.stream_seq > 1 else []
+            last = earlier[0] if earlier else None
+        return last, fences
+
+    def _number(self, fence: Chunk, seq: int) -> bool:
+        """Whether the fence has this number now."""
+        place = {"execution_id": fence.execution_id, "stream_seq": fence.stream_seq, "seq": fence.seq}
         with _available():
-            self._collections[fence.stream].update_one(place, {"$set": {"seq": seq}})
-        return replace(fence, seq=seq)
+            numbered = self._collections[fence.stream].update_one(place, {"$set": {"seq": seq}})
+        return bool(numbered.matched_count)
 
 
 def _page(after: int) -> Document:
@@ -266,40 +292,4 @@ def _empty(execution_id: str, stream: Stream, last: Chunk | None, seq: int, atte
         covered=position.covered,
         masked=position.masked,
         unfinished=position.unfinished,
-    )
-
-
-def _document(chunk: Chunk) -> Document:
-    return {
-        "_id": ObjectId(),
-        "execution_id": chunk.execution_id,
-        "stream_seq": chunk.stream_seq,
-        "seq": chunk.seq,
-        "offset": chunk.offset,
-        "data": Binary(chunk.data),
-        "runs": Binary(b"".join(_RUN.pack(run.length, run.time_us) for run in chunk.runs)),
-        "attempt": chunk.attempt,
-        "line": chunk.line,
-        "source": chunk.source,
-        "covered": chunk.covered,
-        "masked": chunk.masked,
-        "unfinished": chunk.unfinished,
-    }
-
-
-def _chunk(stream: Stream, document: Mapping[str, Any]) -> Chunk:
-    return Chunk(
-        execution_id=document["execution_id"],
-        stream=stream,
-        stream_seq=document["stream_seq"],
-        seq=document["seq"],
-        offset=document["offset"],
-        data=document["data"],
-        runs=tuple(Run(length, time_us) for length, time_us in _RUN.iter_unpack(document["runs"])),
-        attempt=document["attempt"],
-        line=document["line"],
-        source=document["source"],
-        covered=document["covered"],
-        masked=document["masked"],
-        unfinished=document["unfinished"],
     )

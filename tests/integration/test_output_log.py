@@ -85,6 +85,26 @@ def test_the_end_is_there_once(log: OutputLog) -> None:
     assert log.end(execution) == end(execution, last)
 
 
+def test_an_attempt_that_was_fenced_does_not_come_back(log: OutputLog) -> None:
+    execution = new_execution()
+    log.append([chunk(execution, 1, 1)])
+    log.take_over(execution, 2)
+    with pytest.raises(Fenced):
+        log.resume(execution, 1)
+
+
+def test_an_attempt_that_ended_its_log_may_come_back_to_it(log: OutputLog) -> None:
+    """It died before it could change the execution."""
+    execution = new_execution()
+    position = log.take_over(execution, 2)
+    last = end(execution, everything(log, execution), attempt=2)
+    log.finish(last)
+    assert log.take_over(execution, 2) == position
+    log.finish(last)
+    with pytest.raises(Fenced):
+        log.take_over(execution, 3)
+
+
 def test_a_later_attempt_fences_the_earlier_one(log: OutputLog) -> None:
     execution = new_execution()
     written = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
@@ -126,7 +146,7 @@ def test_taking_over_an_empty_log(log: OutputLog) -> None:
 def test_resume_tells_where_each_stream_stands(log: OutputLog) -> None:
     execution = new_execution()
     log.append([chunk(execution, 1, 1), chunk(execution, 2, 1, b"e\n", ERR), chunk(execution, 3, 2)])
-    position = log.resume(execution)
+    position = log.resume(execution, 1)
     assert position.seq == 3
     assert position.stdout == StreamPosition(chunks=2, bytes=10, lines=2, source=10)
     assert position.stderr == StreamPosition(chunks=1, bytes=2, lines=1, source=2)
@@ -161,14 +181,14 @@ def test_a_half_done_append_is_made_whole(mongo_log: MongoOutputLog, stored: int
     mongo_log.append(in_order_of_writing[:stored])
     visible = everything(mongo_log, execution)
     assert [c.seq for c in visible] == list(range(1, len(visible) + 1))
-    position = mongo_log.resume(execution)
+    position = mongo_log.resume(execution, 1)
     after = everything(mongo_log, execution)
     assert [c.seq for c in after] == list(range(1, position.seq + 1))
     for stream in Stream:
         numbers = [c.stream_seq for c in after if c.stream is stream]
         assert numbers == list(range(1, position.of(stream).chunks + 1))
         assert contents(after, stream) == contents([*before, *in_order_of_writing[:stored]], stream)
-    assert mongo_log.resume(execution) == position
+    assert mongo_log.resume(execution, 1) == position
 
 
 @pytest.mark.parametrize("stored", range(1, 6))
@@ -190,8 +210,11 @@ def test_taking_over_a_half_done_append(mongo_log: MongoOutputLog, stored: int) 
     assert mongo_log.take_over(execution, 2) == position
 
 
+@pytest.mark.parametrize("attempt", [2, 3])
 @pytest.mark.parametrize("steps", range(4))
-def test_a_takeover_that_was_cut_off_is_finished_by_the_next(mongo_log: MongoOutputLog, steps: int) -> None:
+def test_a_takeover_that_was_cut_off_is_finished_by_the_next(
+    mongo_log: MongoOutputLog, steps: int, attempt: int
+) -> None:
     """However far the fences of a dead taker-over came."""
     execution = new_execution()
     mongo_log.append([chunk(execution, 1, 1), chunk(execution, 3, 2)])
@@ -201,11 +224,12 @@ def test_a_takeover_that_was_cut_off_is_finished_by_the_next(mongo_log: MongoOut
     ]
     mongo_log.append(fences[:steps])
     if steps == 3:
-        mongo_log._renumber(fences[1], 2)
-    position = mongo_log.take_over(execution, 2)
+        mongo_log._number(fences[1], 2)
+    position = mongo_log.take_over(execution, attempt)
     after = everything(mongo_log, execution)
     assert [c.seq for c in after] == list(range(1, position.seq + 1))
     assert contents(after) == b"line\nline\n"
+    assert mongo_log.take_over(execution, attempt) == position
 
 
 def test_a_database_that_is_away_is_told_apart() -> None:

@@ -151,7 +151,7 @@ def test_a_writer_that_crashes_goes_on_where_the_log_stands(
     reference, other = new_execution(), MemoryOutputLog()
 
     def writer(log: MemoryOutputLog, execution: str) -> Writer:
-        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution), needles(secret))
+        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), needles(secret))
 
     writing, whole = writer(log, execution), writer(other, reference)
     for step, batch in enumerate(batches):

@@ -1,0 +1,54 @@
+"""A chunk as a document of the database.
+
+``runs`` are packed: as a list of numbers they would take longer to store and to read than the output itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from bson import Binary, ObjectId
+
+from st2common.models.connection import Document
+from st2common.output.chunk import Chunk, Run, Stream
+
+# One run: its length in bytes and its time in microseconds since the epoch, little-endian.
+_RUN = struct.Struct("<IQ")
+
+
+def to_document(chunk: Chunk) -> Document:
+    return {
+        "_id": ObjectId(),
+        "execution_id": chunk.execution_id,
+        "stream_seq": chunk.stream_seq,
+        "seq": chunk.seq,
+        "offset": chunk.offset,
+        "data": Binary(chunk.data),
+        "runs": Binary(b"".join(_RUN.pack(run.length, run.time_us) for run in chunk.runs)),
+        "attempt": chunk.attempt,
+        "line": chunk.line,
+        "source": chunk.source,
+        "covered": chunk.covered,
+        "masked": chunk.masked,
+        "unfinished": chunk.unfinished,
+    }
+
+
+def to_chunk(stream: Stream, document: Mapping[str, Any]) -> Chunk:
+    return Chunk(
+        execution_id=document["execution_id"],
+        stream=stream,
+        stream_seq=document["stream_seq"],
+        seq=document["seq"],
+        offset=document["offset"],
+        data=document["data"],
+        runs=tuple(Run(length, time_us) for length, time_us in _RUN.iter_unpack(document["runs"])),
+        attempt=document["attempt"],
+        line=document["line"],
+        source=document["source"],
+        covered=document["covered"],
+        masked=document["masked"],
+        unfinished=document["unfinished"],
+    )
