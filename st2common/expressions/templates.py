@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
-from jinja2 import meta
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from st2common.errors import ValidationError
@@ -101,6 +101,24 @@ def evaluate_strictly(text: str, scope: Mapping[str, Any]) -> Any:
         raise
     except Exception as error:  # a template can raise anything: its filters and operators run on any value
         raise TemplateError(str(error) or type(error).__name__) from error
+
+
+def parse_strictly(text: str) -> nodes.Template:
+    """The syntax tree of a template, for those who want to know what it uses. Unknown filters are no error of it.
+
+    Raises:
+        TemplateError: the syntax is wrong.
+    """
+    try:
+        return _ENVIRONMENT.parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateError(f"{error.message} (line {error.lineno})") from error
+    except RecursionError as error:
+        raise TemplateError("The template is too complex") from error
+
+
+def is_filter(name: str) -> bool:
+    return name in _ENVIRONMENT.filters
 
 
 @functools.lru_cache(maxsize=512)

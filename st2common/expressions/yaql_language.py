@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaql
-from yaql.language import contexts, conventions, exceptions, utils
+from yaql.language import contexts, conventions, exceptions, expressions, utils
 
 from st2common.errors import ValidationError
 
@@ -124,20 +125,50 @@ def frozen(value: Any) -> Any:
     return utils.convert_input_data(value)
 
 
-def calls_in(text: str) -> Iterable[tuple[str, tuple[Any, ...]]]:
-    """The functions that an expression calls, each with its arguments: constants as values, None for the rest.
+def plain(value: Any) -> Any:
+    """The opposite of :func:`frozen`: lists and dicts, for functions that know no other ones."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | set | frozenset | Iterator):
+        return [plain(item) for item in value]
+    return value
+
+
+def knows(functions: contexts.Context, name: str) -> bool:
+    """Whether there is a function or a method with this name."""
+    return bool(functions.collect_functions(name))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call in an expression; operators are calls with names like ``#operator_.``."""
+
+    name: str
+    #: The arguments that are constants; None for the others.
+    constants: tuple[Any, ...]
+    #: The function whose result is the first argument, if it is called without arguments: ``ctx`` of ``ctx().x``.
+    of: str | None
+
+
+@functools.lru_cache(maxsize=2048)
+def calls_in(text: str) -> tuple[Call, ...]:
+    """All calls of an expression.
 
     Raises:
         YaqlError: the syntax is wrong.
     """
-    waiting = [compile_expression(text)]
+    found: list[Call] = []
+    waiting: list[Any] = [compile_expression(text).expression]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, yaql.language.expressions.Function):
-            constant = yaql.language.expressions.Constant
-            yield node.name, tuple(arg.value if isinstance(arg, constant) else None for arg in node.args)
+        if isinstance(node, expressions.Function):
+            constants = tuple(arg.value if isinstance(arg, expressions.Constant) else None for arg in node.args)
+            first = node.args[0] if node.args else None
+            of = first.name if isinstance(first, expressions.Function) and not first.args else None
+            found.append(Call(node.name, constants, of))
             waiting.extend(node.args)
-        elif isinstance(node, yaql.language.expressions.Wrap):
+        elif isinstance(node, expressions.Wrap):
             waiting.append(node.expr)
-        elif isinstance(node, yaql.language.expressions.MappingRuleExpression):
+        elif isinstance(node, expressions.MappingRuleExpression):
             waiting += [node.source, node.destination]
+    return tuple(found)

@@ -17,6 +17,9 @@ from st2common.models.statuses import COMPLETED, Status
 
 Json = dict[str, Any]
 
+#: Statuses of children that wait for somebody: a workflow is paused when all of its children do.
+DORMANT = frozenset({Status.PAUSED, Status.PENDING})
+
 
 @dataclass(frozen=True)
 class Request:
@@ -82,6 +85,10 @@ class Lookups:
 
     results: Results
     st2kv: Datastore
+    #: More names for the templates of chains: ``action_context``, ``config_context``, ``system``.
+    names: Mapping[str, Any] = field(default_factory=dict)
+    #: ``execution_id`` and ``liveaction_id`` of the child with a key.
+    child_ids: Callable[[str], Json] = lambda key: {}
     workflow_execution_id: str = ""
     #: The id of the run of a task, of its key: what ``task().task_execution_id`` says.
     task_execution_id: Callable[[str], str] = str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,7 +34,10 @@ class Language:
     """The functions that expressions of one language of workflows have, in both forms."""
 
     yaql: contexts.Context
-    jinja: Any
+    #: From what an expression is about to the names that Jinja knows.
+    jinja: Callable[[Any], Mapping[str, Any]]
+    #: Those names.
+    names: frozenset[str]
 
 
 def language_of(text: str) -> Literal["yaql", "jinja"] | None:
@@ -48,6 +51,11 @@ def language_of(text: str) -> Literal["yaql", "jinja"] | None:
     if yaql and jinja:
         raise ExpressionError("YAQL and Jinja expressions cannot be mixed in one text")
     return "yaql" if yaql else "jinja" if jinja else None
+
+
+def yaql_parts(text: str) -> list[str]:
+    """The YAQL expressions in a text, without their marks."""
+    return [part.strip() for part in _YAQL.findall(text)]
 
 
 def evaluate(value: Any, language: Language, scope: Any) -> Any:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jsonschema import Draft4Validator
+
 from st2common.errors import ValidationError
+
+# Characters of a message: it may quote a whole file.
+_LONGEST = 500
 
 Kind = Literal["content", "context", "expression", "semantic", "syntax"]
 
@@ -46,3 +51,24 @@ class InvalidWorkflow(ValidationError):
         shown = "; ".join(f"{problem.spec_path or 'the file'}: {problem.message}" for problem in problems[:3])
         rest = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         super().__init__(f"The definition of the workflow is not valid: {shown}{rest}")
+
+
+def syntax_problems(schema: Draft4Validator, definition: Any) -> list[Problem]:
+    """What does not fit the form of the language."""
+    return [
+        Problem(
+            kind="syntax",
+            message=error.message if len(error.message) <= _LONGEST else error.message[:_LONGEST] + "...",
+            spec_path=path(error.absolute_path),
+            schema_path=path(error.absolute_schema_path),
+        )
+        for error in schema.iter_errors(definition)
+    ]
+
+
+def path(steps: Iterable[str | int]) -> str:
+    """``["tasks", "check", "next", 0]`` -> ``tasks.check.next[0]``."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text

@@ -1,0 +1,1 @@
+"""Action chains: one node after another."""

@@ -1,0 +1,1 @@
+"""The Orquesta language: graphs of tasks with conditions, branches, joins and items."""

@@ -7,24 +7,20 @@ from typing import Any
 
 from st2common.errors import ValidationError
 from st2common.models.statuses import COMPLETED, Status
-from st2common.workflows.decision import Decision, Json, Lookups, run_of
+from st2common.workflows.decision import DORMANT, Decision, Json, Lookups, run_of
 from st2common.workflows.orquesta import requests, transitions
-from st2common.workflows.orquesta.graph import Graph
 from st2common.workflows.orquesta.spec import Workflow
 from st2common.workflows.orquesta.state import Run, State
 from st2common.workflows.orquesta.work import RunScope, Work
 
 # Tasks without an action that may follow each other before something else happens.
 _MAX_STEPS = 10_000
-# Statuses of children that wait for somebody: the workflow is paused when all of them do.
-_DORMANT = frozenset({Status.PAUSED, Status.PENDING})
 
 
 class OrquestaConductor:
     def __init__(self, workflow: Workflow, lookups: Lookups, stored: Mapping[str, Any] | None = None) -> None:
         """``stored``: the state of an execution that has begun."""
         self._workflow = workflow
-        self._graph = Graph(workflow.tasks)
         self._lookups = lookups
         self._state = State() if stored is None else State.load(stored)
 
@@ -49,7 +45,7 @@ class OrquestaConductor:
             work.fail(str(error))
         else:
             state.start = state.contexts.extend(state.start, values)
-            for name in self._graph.starts:
+            for name in self._workflow.graph.starts:
                 transitions.enter(work, name, 0, state.start)
         return self._settle(work)
 
@@ -58,7 +54,7 @@ class OrquestaConductor:
         run = self._state.runs.get(run_of(key))
         if run is None or key not in run.active_children():
             return self._unchanged()
-        if status not in COMPLETED and status not in _DORMANT:
+        if status not in COMPLETED and status not in DORMANT:
             status = Status.RUNNING
         item = None if run.items is None else int(key.rsplit("/", 1)[1])
         if status == (run.status if run.items is None or item is None else run.items[item]):
@@ -109,7 +105,7 @@ class OrquestaConductor:
             raise ValidationError(f"These tasks are not run again: {', '.join(sorted(set(reset) - set(tasks)))}.")
         state.status, state.verdict, state.final = Status.RUNNING, None, None
         state.pause_asked = False
-        repeated = self._graph.reachable(tasks)
+        repeated = self._workflow.graph.reachable(tasks)
         state.errors = [error for error in state.errors if error.get("task_id", "") not in {*repeated, ""}]
         state.runs = {key: run for key, run in state.runs.items() if run.status is not None}
         transitions.forget_arrivals(work, repeated)
@@ -132,7 +128,7 @@ class OrquestaConductor:
         return self._decision(work, changed=False)
 
     def _work(self, now: int) -> Work:
-        return Work(self._workflow, self._graph, self._state, self._lookups, now)
+        return Work(self._workflow, self._state, self._lookups, now)
 
     def _unchanged(self) -> Decision:
         return self._decision(self._work(0), changed=False)
@@ -199,7 +195,7 @@ class OrquestaConductor:
         if statuses:
             if state.verdict == Status.CANCELED:
                 return Status.CANCELING
-            dormant = all(status in _DORMANT for status in statuses)
+            dormant = all(status in DORMANT for status in statuses)
             if state.pause_asked:
                 return Status.PAUSED if dormant else Status.PAUSING
             return Status.PAUSED if dormant else Status.RUNNING

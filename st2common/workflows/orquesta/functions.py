@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from st2common.errors import ValidationError
@@ -99,6 +101,11 @@ def _st2kv(scope: Scope, key: str, decrypt: bool = False, default: Any = _NOT_GI
     return default
 
 
+def _zip(*lists: Any, pad: Any = None) -> list[list[Any]]:
+    """Shorter lists are filled up with ``pad``."""
+    return [list(items) for items in zip_longest(*lists, fillvalue=pad)]
+
+
 _ABOUT_A_NAME: dict[str, Callable[..., Any]] = {
     "ctx": _variable,
     "task": _task,
@@ -109,11 +116,29 @@ _ABOUT_A_NAME: dict[str, Callable[..., Any]] = {
     "completed": _completed,
     "item": _item,
 }
+#: The filters of templates, as functions; and other names of some.
+_OF_VALUES: dict[str, Callable[..., Any]] = {
+    **{name: function for name, function in FILTERS.items() if name != "decrypt_kv"},
+    "json": FILTERS["from_json_string"],
+    "json_parse": FILTERS["from_json_string"],
+    "json_dump": FILTERS["to_json_string"],
+    "yaml_parse": FILTERS["from_yaml_string"],
+    "yaml_dump": FILTERS["to_yaml_string"],
+    "zip": _zip,
+}
 
 
-def _in_yaql(function: Callable[..., Any]) -> Callable[..., Any]:
+def _scoped_in_yaql(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(context: Any, name: Any = None) -> Any:
         return yaql_language.frozen(function(yaql_language.scope_of(context), name))
+
+    return call
+
+
+def _value_in_yaql(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = {name: yaql_language.plain(value) for name, value in kwargs.items()}
+        return yaql_language.frozen(function(*map(yaql_language.plain, args), **given))
 
     return call
 
@@ -122,22 +147,17 @@ def _st2kv_in_yaql(context: Any, key: Any, decrypt: Any = False, default: Any = 
     return yaql_language.frozen(_st2kv(yaql_language.scope_of(context), key, decrypt, default))
 
 
-_YAQL = yaql_language.with_functions({
-    **{name: _in_yaql(function) for name, function in _ABOUT_A_NAME.items()},
-    "st2kv": _st2kv_in_yaql,
-})  # fmt: skip
+def _in_jinja(scope: Scope) -> Mapping[str, Any]:
+    scoped = {**_ABOUT_A_NAME, "st2kv": _st2kv}
+    return _OF_VALUES | {name: partial(function, scope) for name, function in scoped.items()}
 
 
-def _in_jinja(scope: Scope) -> dict[str, Any]:
-    def bound(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: function(scope, *args, **kwargs)
-
-    return {
-        **{name: bound(function) for name, function in _ABOUT_A_NAME.items()},
-        "st2kv": bound(_st2kv),
-    }
-
-
-LANGUAGE = Language(yaql=_YAQL, jinja=_in_jinja)
-#: Everything that can be called in a Jinja expression, besides Jinja's own.
-NAMES = frozenset({*_ABOUT_A_NAME, "st2kv", *FILTERS})
+LANGUAGE = Language(
+    yaql=yaql_language.with_functions(
+        {name: _value_in_yaql(function) for name, function in _OF_VALUES.items()}
+        | {name: _scoped_in_yaql(function) for name, function in _ABOUT_A_NAME.items()}
+        | {"st2kv": _st2kv_in_yaql}
+    ),
+    jinja=_in_jinja,
+    names=frozenset({*_OF_VALUES, *_ABOUT_A_NAME, "st2kv", "range", "dict", "lipsum", "cycler", "joiner", "namespace"}),
+)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from st2common.workflows.orquesta.spec import Task
+if TYPE_CHECKING:
+    from st2common.workflows.orquesta.spec import Task
 
 
 class Graph:
@@ -42,15 +44,15 @@ class Graph:
             if len(part) > 1 or name in self.following[name]
         )
 
-    def reachable(self, names: Iterable[str]) -> set[str]:
-        """``names`` and the tasks that transitions lead to from them."""
+    def reachable(self, names: Iterable[str], without: str | None = None) -> set[str]:
+        """``names`` and the tasks that transitions lead to from them, on ways that do not go through ``without``."""
         found: set[str] = set()
         waiting = list(names)
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting.extend(self.following[name])
+                waiting.extend(to for to in self.following[name] if to != without)
         return found
 
     def _strongly_connected(self) -> Iterable[list[str]]:

@@ -8,8 +8,9 @@ from typing import Any
 from jsonschema import Draft4Validator
 
 from st2common.workflows.orquesta import inline
+from st2common.workflows.orquesta.inspection import inspect
 from st2common.workflows.orquesta.spec import COMMANDS, Assignments, Items, Retry, Task, Transition, Workflow
-from st2common.workflows.problems import Problem
+from st2common.workflows.problems import Problem, syntax_problems
 
 _TEXT = {"type": "string", "minLength": 1}
 _NAME = r"^\w+$"
@@ -91,17 +92,16 @@ _WORKFLOW = Draft4Validator({
 })  # fmt: skip
 
 
-def parse(definition: Mapping[str, Any]) -> tuple[Workflow | None, list[Problem]]:
-    """The workflow, or None and what is wrong with the form of its definition."""
-    problems = [
-        Problem(
-            kind="syntax",
-            message=error.message,
-            spec_path=_path(error.absolute_path),
-            schema_path=_path(error.absolute_schema_path),
-        )
-        for error in _WORKFLOW.iter_errors(definition)
-    ]
+def parse(definition: Any) -> tuple[Workflow | None, list[Problem]]:
+    """The workflow, or None and all that is wrong with its definition: its form, or if that is right, the rest."""
+    workflow, problems = _read(definition)
+    if workflow is not None:
+        problems = inspect(definition, workflow)
+    return None if problems else workflow, problems
+
+
+def _read(definition: Any) -> tuple[Workflow | None, list[Problem]]:
+    problems = syntax_problems(_WORKFLOW, definition)
     if problems:
         return None, problems
     tasks: dict[str, Task] = {}
@@ -165,10 +165,3 @@ def _transition(given: Mapping[str, Any]) -> Transition:
 def _assignments(given: list[Any]) -> Assignments:
     """``["a", {"b": 1}]`` -> ``(("a", None), ("b", 1))``."""
     return tuple((item, None) if isinstance(item, str) else next(iter(item.items())) for item in given)
-
-
-def _path(steps: Any) -> str:
-    path = ""
-    for step in steps:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
-    return path

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
+
+from st2common.workflows.orquesta.graph import Graph
 
 #: Words under ``do`` that are no tasks.
 COMMANDS = frozenset({"continue", "fail", "noop", "retry"})
@@ -66,3 +69,7 @@ class Workflow:
     output: Assignments = ()
     #: None: a workflow that fails has the output of one that succeeds.
     output_on_error: Assignments | None = None
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph(self.tasks)

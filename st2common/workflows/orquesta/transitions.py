@@ -79,7 +79,7 @@ def unmet_joins(work: Work) -> list[str]:
         arrived = join.contexts.get(str(join.rounds + 1), {})
         if arrived:
             task = place.split("/")[0]
-            missing = [name for name in work.graph.sources[task] if name not in arrived]
+            missing = [name for name in work.workflow.graph.sources[task] if name not in arrived]
             reasons.append(
                 f'The join of the task "{task}" cannot be met any more: {", ".join(arrived)} arrived, '
                 f"{', '.join(missing)} did not"
@@ -90,7 +90,7 @@ def unmet_joins(work: Work) -> list[str]:
 def forget_arrivals(work: Work, repeated: set[str]) -> None:
     """The tasks ``repeated`` run again: joins wait for them again, and keep what others brought."""
     for place, join in work.state.joins.items():
-        again = repeated & set(work.graph.sources[place.split("/")[0]])
+        again = repeated & set(work.workflow.graph.sources[place.split("/")[0]])
         last = max((join.arrivals.get(source, 0) for source in again), default=0)
         if last == 0 or last < join.rounds:
             continue
@@ -151,7 +151,7 @@ def _go_on(work: Work, run: Run, held: list[tuple[int, Transition, int]]) -> Non
 
 def _route(work: Work, name: str, run: Run, transition: int) -> int:
     """Where several branches lead to a task that waits for none, each goes on in a route of its own."""
-    if name not in work.graph.splits:
+    if name not in work.workflow.graph.splits:
         return run.route
     branch = (run.route, f"{run.task}__t{transition}")
     routes = work.state.routes
@@ -169,7 +169,7 @@ def _arrive(work: Work, name: str, run: Run, context: int) -> None:
         return
     join.contexts.setdefault(str(round_), {})[run.task] = context
     wanted = work.workflow.tasks[name].join
-    needed = wanted if isinstance(wanted, int) else len(work.graph.sources[name])
+    needed = wanted if isinstance(wanted, int) else len(work.workflow.graph.sources[name])
     while len(arrived := join.contexts.get(str(join.rounds + 1), {})) >= needed:
         join.contexts.pop(str(join.rounds), None)
         join.rounds += 1

@@ -12,7 +12,6 @@ from st2common.models.statuses import Status
 from st2common.workflows.decision import Lookups, Request
 from st2common.workflows.expressions import evaluate
 from st2common.workflows.orquesta.functions import LANGUAGE
-from st2common.workflows.orquesta.graph import Graph
 from st2common.workflows.orquesta.spec import Assignments, Workflow
 from st2common.workflows.orquesta.state import Run, State
 
@@ -20,7 +19,6 @@ from st2common.workflows.orquesta.state import Run, State
 @dataclass
 class Work:
     workflow: Workflow
-    graph: Graph
     state: State
     lookups: Lookups
     #: Microseconds since the epoch.

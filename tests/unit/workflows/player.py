@@ -21,6 +21,7 @@ class Keys:
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._keys = keys
+        self.system = {name.removeprefix("system."): value for name, value in keys.items()}
 
     def find(self, name: str, decrypt: bool = False) -> str | None:
         value = self._keys.get(name)
@@ -40,7 +41,14 @@ class Player:
     ) -> None:
         self._spec = parse(runner_type, yaml.safe_load(textwrap.dedent(definition)))
         self._results: Json = {}
-        self._lookups = Lookups(self._results.__getitem__, Keys(keys or {}), "the workflow", "run {}".format)
+        self._lookups = Lookups(
+            results=self._results.__getitem__,
+            st2kv=Keys({"system.colour": "red", **(keys or {})}),
+            names={"action_context": {"user": "ada"}},
+            child_ids=lambda key: {"execution_id": f"execution {key}"},
+            workflow_execution_id="the workflow",
+            task_execution_id="run {}".format,
+        )
         self._state: str | None = None
         self._now = 1_000_000
         #: Every request that was made, by its key, in order.
