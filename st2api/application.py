@@ -25,6 +25,7 @@ from st2api import (
     rbac,
     root,
     runner_types,
+    service_registry,
     traces,
     web,
 )
@@ -82,6 +83,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         keys.routes,
         api_keys.routes,
         rbac.routes,
+        service_registry.routes,
     ):
         app.register_blueprint(routes)
     app.register_blueprint(probes.blueprint(probes.Readiness(database, transport, {"st2api": lambda: health(app)})))

@@ -31,6 +31,7 @@ _GROUPS = {
     "role": "what users may do: roles and their permissions",
     "role-assignment": "which user has which role",
     "runner": "the ways in which actions are run",
+    "service-registry": "which processes of the platform live",
     "trace": "what followed from one event or one request",
 }
 #: First words that are commands by themselves: (group, verb).
@@ -139,8 +140,9 @@ def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
         group, verb = _SHORTCUTS[word]
         return f"st2 {word}", _verbs(group)[verb], rest
     verbs = _verbs(word)
-    if rest and rest[0] in verbs:
-        return f"st2 {word} {rest[0]}", verbs[rest[0]], rest[1:]
+    for count in (1, 2):
+        if (verb := " ".join(rest[:count])) in verbs:
+            return f"st2 {word} {verb}", verbs[verb], rest[count:]
     listing = "\n".join(f"  st2 {word} {name:<10} {command.summary}" for name, command in verbs.items())
     parser = argparse.ArgumentParser(
         prog=f"st2 {word}",

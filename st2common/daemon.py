@@ -16,6 +16,7 @@ from st2common import config as configuration
 from st2common import log, service
 from st2common.config.clients import connect_database, make_transport
 from st2common.errors import ConfigError
+from st2common.membership import Membership
 from st2common.models import connection
 from st2common.models.connection import Document
 from st2common.service import Service
@@ -64,6 +65,7 @@ def _run(name: str, build: Build, config: cfg.ConfigOpts) -> int:
         try:
             services = [*build(config, database, transport)]
             services += _monitoring(name, config, database, transport, services)
+            services.append(Membership(config, database, [name]))
             return service.run(name, services, Path(config.system.state_path), STOP_TIMEOUT)
         finally:
             # Last: services say what they did until they have stopped.

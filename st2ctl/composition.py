@@ -15,6 +15,7 @@ from st2api.service import ApiService
 from st2common import daemon, service
 from st2common.config.clients import connect_database
 from st2common.content import registrar
+from st2common.membership import Membership
 from st2common.models import connection
 from st2common.models.connection import Document
 from st2common.service import Service
@@ -54,13 +55,14 @@ def _run_on(server: SupervisedDatabase, config: cfg.ConfigOpts, state_path: Path
         registrar.register(config)
         transport = MemoryTransport()
         try:
-            services = [server, *_compose(config, database, transport)]
+            services = _compose(config, database, transport)
+            members = Membership(config, database, [each.name for each in services])
             asks = config.auth.enable
             groups = (config.api, config.stream, *([config.auth] if asks else []))
             listen = ", ".join(f"{group.host}:{group.port}" for group in groups)
             if not asks:
                 LOG.info("Authentication is off: whoever can reach %s may do everything", listen)
-            return service.run(STANDALONE, services, state_path, daemon.STOP_TIMEOUT, listen)
+            return service.run(STANDALONE, [server, *services, members], state_path, daemon.STOP_TIMEOUT, listen)
         finally:
             transport.close()
     finally:

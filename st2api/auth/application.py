@@ -16,7 +16,7 @@ from st2common.auth.identity import Kind
 from st2common.auth.tokens import NewToken, Tokens
 from st2common.auth.users import Users
 from st2common.clock import isoformat
-from st2common.errors import AccessDenied, Unauthorized, ValidationError
+from st2common.errors import AccessDenied, NotFound, Unauthorized, ValidationError
 from st2common.http import body, probes
 from st2common.http.app import create_app
 from st2common.http.authentication import Authentication, public
@@ -70,6 +70,11 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
     @public
     def single_sign_on() -> Response:
         return answer({"enabled": False})
+
+    @app.get("/sso/request")
+    @app.post("/sso/callback")
+    def no_single_sign_on() -> Response:
+        raise NotFound("Single sign-on is not enabled: get a token from /tokens.")
 
     return app
 

@@ -172,5 +172,13 @@ MATCH = _object("actionalias display representation", actionalias=named("ActionA
 HELP = _object("available helpstrings", available=INTEGER, helpstrings=OBJECTS)
 ALIAS_RUN = _object("execution actionalias", execution=named("Execution"), actionalias=named("ActionAlias"))
 ALIAS_RUNS = _object("results", results={"type": "array", "items": ALIAS_RUN})
+GROUPS = _object("groups", groups=TEXTS)
+MEMBERS = _object(
+    "members",
+    members={
+        "type": "array",
+        "items": _object("group_id member_id capabilities", group_id=TEXT, member_id=TEXT, capabilities=OBJECT),
+    },
+)
 # Clients take "cannot be canceled" for an answer of success.
 CANCELED: Schema = {"anyOf": [named("Execution"), named("Fault")]}

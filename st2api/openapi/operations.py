@@ -135,6 +135,8 @@ OPERATIONS: dict[str, Operation] = {
     "rbac.get_assignment": Operation(OBJECT),
     "rbac.list_permission_types": Operation({"type": "object", "additionalProperties": answers.TEXTS}),
     "rbac.get_permission_types": Operation(answers.TEXTS),
+    "service_registry.list_groups": Operation(answers.GROUPS),
+    "service_registry.list_members": Operation(answers.MEMBERS),
     "traces.list_traces": _list("Trace", "trace_tag", "execution", "sort_asc"),
     "traces.get_one_trace": _one("Trace"),
     "keys.list_keys": Operation(

@@ -19,6 +19,7 @@ from st2common.config.loopback import require_loopback
 from st2common.errors import ConfigError
 from st2common.http import gunicorn_daemon
 from st2common.http.serving import WebApplication
+from st2common.membership import Membership
 from st2common.models import connection
 from st2common.models.connection import Document
 from st2common.transport.port import Transport
@@ -39,7 +40,7 @@ def _run(name: str, make: Make, config: cfg.ConfigOpts) -> int:
     try:
         gunicorn_daemon.run(
             name,
-            lambda: _build(name, make, config),
+            lambda: _build(name, make, config, master),
             host=f"[{host}]" if ":" in host and not host.startswith("[") else host,
             port=port,
             state_path=Path(config.system.state_path),
@@ -53,7 +54,7 @@ def _run(name: str, make: Make, config: cfg.ConfigOpts) -> int:
     return 0
 
 
-def _build(name: str, make: Make, config: cfg.ConfigOpts) -> WebApplication:
+def _build(name: str, make: Make, config: cfg.ConfigOpts, master: int) -> WebApplication:
     try:
         database = connect_database(config)
         transport = make_transport(config)
@@ -63,8 +64,12 @@ def _build(name: str, make: Make, config: cfg.ConfigOpts) -> WebApplication:
         # The one code, besides that of a crash, at which gunicorn's master ends instead of trying again for ever.
         sys.exit(Arbiter.APP_LOAD_ERROR)
 
+    membership = Membership(config, database, [name], master)
+    membership.start()
+
     def close(seconds: float) -> None:
         deadline = time.monotonic() + seconds
+        membership.stop(seconds)
         web.close(seconds)
         transport.close(max(0.0, deadline - time.monotonic()))
         connection.disconnect()

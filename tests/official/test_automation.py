@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from tests.acceptance.platforms import Platform
 from tests.conditions import eventually
 from tests.official.client import Client
 from tests.official.conftest import Status
@@ -96,6 +98,18 @@ def test_an_inquiry(st2: Client, status: Status) -> None:
     )
     eventually(lambda: status(inquiry_id) == "succeeded")
     assert st2.execution(inquiry_id)["result"]["response"] == {"continue": True}
+
+
+def test_which_services_live(st2: Client, open_platform: Platform) -> None:
+    eventually(lambda: "actionrunner" in st2("service-registry", "group", "list").out)
+    shown = st2("service-registry", "member", "list", "-j").json()
+    # Of the standalone mode: it has no authentication service, as it asks nobody who he is.
+    assert {"actionrunner", "api", "garbagecollector", "rulesengine", "stream"} <= {each["group_id"] for each in shown}
+    [api] = st2("service-registry", "member", "list", "--group-id", "api", "-j").json()
+    assert api["capabilities"]["listen_port"] == urlsplit(open_platform.urls["ST2_API_URL"]).port
+    ours = json.loads(open_platform.st2("service-registry", "member", "list", "--group-id", "api", "-j").stdout)
+    assert ours == [api]
+    assert "actionrunner" in open_platform.st2("service-registry", "group", "list").stdout
 
 
 def test_a_trace(st2: Client) -> None:

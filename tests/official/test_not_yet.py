@@ -10,7 +10,6 @@ TRIGGERS = "the API has no /triggertypes, /triggers and /triggerinstances yet"
 SENSORS = "the API has no /sensortypes yet"
 WEBHOOKS = "the API has no /webhooks yet"
 TIMERS = "the API has no /timers yet"
-REGISTRY = "the API has no /service_registry yet"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +34,6 @@ REGISTRY = "the API has no /service_registry yet"
             "sensor list": SENSORS,
             "webhook list": WEBHOOKS,
             "timer list": TIMERS,
-            "service-registry group list": REGISTRY,
         }.items()
     ],
 )

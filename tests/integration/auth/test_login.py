@@ -103,6 +103,8 @@ def test_whether_a_token_is_good(auth: FlaskClient) -> None:
 
 def test_single_sign_on_is_off(auth: FlaskClient) -> None:
     assert auth.get("/sso").json == {"enabled": False}
+    for answered in (auth.get("/sso/request"), auth.post("/sso/callback")):
+        assert (answered.status_code, "not enabled" in answered.json["faultstring"]) == (404, True)
     assert auth.get("/tokens").status_code == 404
     assert auth.options("/tokens").status_code == 200
 
