@@ -1,8 +1,4 @@
-"""The rules engine of a platform that has no rules yet: it keeps what they will work on.
-
-Trigger instances are work messages. With their queue declared, the broker stores what is dispatched instead of
-refusing it; nothing consumes the queue, so nothing is lost until a release matches instances with rules.
-"""
+"""The rules engine: what happens to trigger instances. Several may run; each message goes to one of them."""
 
 from __future__ import annotations
 
@@ -10,22 +6,40 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.models.connection import Document
-from st2common.transport.port import Transport
-from st2common.transport.topology import TRIGGER_INSTANCES
+from st2common.models.executions import Executions
+from st2common.models.rule_enforcements import RuleEnforcements
+from st2common.models.traces import Traces
+from st2common.models.trigger_instances import TriggerInstances
+from st2common.transport.port import Consumer, Transport
+from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
+from st2rulesengine.engine import Engine
+from st2rulesengine.intake import PREFETCH, Intake
 
 
 class RulesEngineService:
     name = "st2rulesengine"
 
     def __init__(self, *, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+        self._database = database
         self._transport = transport
+        self._intake = Intake(Engine(config, database, transport).process)
+        self._consumer: Consumer | None = None
 
     def start(self) -> None:
-        # While the broker is away the transport remembers the queue and declares it when it is back.
-        self._transport.declare(TRIGGER_INSTANCES)
+        Executions(self._database).ensure_indexes()
+        Traces(self._database).ensure_indexes()
+        TriggerInstances(self._database).ensure_indexes()
+        RuleEnforcements(self._database).ensure_indexes()
+        self._transport.declare(EXECUTIONS_TO_RUN)
+        self._intake.start()
+        self._consumer = self._transport.consume(TRIGGER_INSTANCES, self._intake.take, PREFETCH)
 
     def stop(self, deadline: float) -> None:
-        """Nothing is in hand."""
+        self._intake.stop(deadline)
+        if self._consumer is not None:
+            self._consumer.stop()
 
     def health(self) -> str | None:
-        return None if self._transport.healthy() else "no connection to the broker"
+        if not self._transport.healthy():
+            return "no connection to the broker"
+        return self._intake.problem

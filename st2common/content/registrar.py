@@ -21,11 +21,13 @@ from st2common.content import (
     pack_manifest,
     paths,
     policy_metadata,
+    rule_metadata,
     trigger_type_metadata,
 )
 from st2common.content.errors import ContentError
 from st2common.content.loader import load, load_list
 from st2common.content.overrides import Overrides
+from st2common.errors import ValidationError
 from st2common.models import (
     action_aliases,
     actions,
@@ -33,6 +35,7 @@ from st2common.models import (
     configs,
     packs,
     policies,
+    rules,
     runner_types,
     trigger_types,
 )
@@ -43,9 +46,11 @@ from st2common.models.configs import Config
 from st2common.models.connection import Document
 from st2common.models.packs import Pack
 from st2common.models.policies import Policy
+from st2common.models.rules import Rule
 from st2common.models.runner_types import RunnerType
 from st2common.models.trigger_types import TriggerType
 from st2common.models.triggers import Trigger
+from st2common.services.rules import remove_rule, save_rule
 from st2common.services.triggers import delete_trigger_type, save_trigger_type
 
 LOG = logging.getLogger(__name__)
@@ -74,7 +79,7 @@ class Report:
         """Turns an error of the file ``path`` into a line of the report."""
         try:
             yield
-        except ContentError as error:
+        except ValidationError as error:
             text = str(error)
             line = text if text.startswith(str(path)) else f"{path}: {text}"
             LOG.error("%s", line)
@@ -128,6 +133,7 @@ def unregister(pack: str) -> dict[str, int]:
         "actions": actions.remove_pack(pack),
         "aliases": action_aliases.remove_pack(pack),
         "policies": policies.remove_pack(pack),
+        "rules": _remove_rules(rules.of_pack(pack)),
         "triggers": _unregister_trigger_types(pack),
         "config_schemas": config_schemas.remove(pack),
         "packs": packs.remove(pack),
@@ -135,7 +141,7 @@ def unregister(pack: str) -> dict[str, int]:
 
 
 def ensure_indexes() -> None:
-    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema, TriggerType, Trigger):
+    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema, TriggerType, Trigger, Rule):
         model.ensure_indexes()
 
 
@@ -246,6 +252,30 @@ def _register_triggers(content: PackContent, report: Report) -> None:
     _register_files(kind, content, report)
 
 
+def _register_rules(content: PackContent, report: Report) -> None:
+    kind = _Kind(
+        name="rules",
+        singular="rule",
+        check=rule_metadata.complete,
+        save=lambda metadata: save_rule(None, metadata),
+        remove_except=_remove_rules_except,
+    )
+    _register_files(kind, content, report)
+
+
+def _remove_rules_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
+    known = [rule for rule in rules.of_pack(pack) if rule["metadata_file"]]
+    return _remove_rules(
+        [rule for rule in known if rule["name"] not in names and rule["metadata_file"] not in metadata_files]
+    )
+
+
+def _remove_rules(gone: Collection[Document]) -> int:
+    for rule in gone:
+        remove_rule(None, rule)
+    return len(gone)
+
+
 def _remove_trigger_types_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
     gone = trigger_types.gone(pack, TRIGGERS, names, metadata_files)
     for trigger_type in gone:
@@ -313,6 +343,7 @@ _OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
     "aliases": _register_aliases,
     "policies": _register_policies,
     "configs": _register_config,
+    "rules": _register_rules,
 }
 #: The kinds of content that the platform knows.
 KINDS = (RUNNERS, *_OF_PACKS)

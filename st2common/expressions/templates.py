@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jinja2
@@ -89,7 +89,7 @@ def evaluate_strictly(text: str, scope: Mapping[str, Any]) -> Any:
     """
     try:
         if match := _ONE_EXPRESSION.match(text):
-            value = _compiled_expression(match.group(1))(scope)
+            value = _compiled_expression(match.group(1)).make_module(dict(scope)).value  # type: ignore[attr-defined]
             if isinstance(value, jinja2.Undefined):
                 # Its error says which name is not there.
                 str(value)
@@ -122,13 +122,18 @@ def is_filter(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
-def _compiled_expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
-    return _ENVIRONMENT.compile_expression(text, undefined_to_none=False)
+def _compiled_expression(text: str) -> jinja2.Template:
+    """A template whose module has the value of the expression."""
+    tree = join_key_names(_ENVIRONMENT.parse("{{" + text + "}}"))
+    [output] = tree.body
+    assert isinstance(output, nodes.Output)  # noqa: S101 - that is what the braces make
+    tree.body = [nodes.Assign(nodes.Name("value", "store"), output.nodes[0], lineno=1)]
+    return _ENVIRONMENT.from_string(tree)
 
 
 @functools.lru_cache(maxsize=512)
 def _compiled_strictly(text: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(text)
+    return _ENVIRONMENT.from_string(join_key_names(_ENVIRONMENT.parse(text)))
 
 
 def _render_inner(value: Any, scope: Mapping[str, Any]) -> Any:

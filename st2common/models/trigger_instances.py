@@ -68,7 +68,7 @@ class TriggerInstances:
 
     def waiting(self, instance_ids: Collection[str]) -> list[Document]:
         """Those that no engine has seen to yet."""
-        ids = {"$in": [ObjectId(instance_id) for instance_id in instance_ids]}
+        ids = {"$in": [ObjectId(text) for text in instance_ids if ObjectId.is_valid(text)]}
         return list(self.collection.find({"_id": ids, "status": str(Status.PENDING)}))
 
     def set_status(self, instance_ids: Collection[ObjectId], status: Status) -> None:

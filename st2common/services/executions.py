@@ -73,6 +73,7 @@ def request_execution(
     notify: Mapping[str, Any] | None = None,
     kept: Mapping[str, Any] | None = None,
     kept_secrets: Sequence[str] = (),
+    names: Mapping[str, Any] | None = None,
     execution_id: ObjectId | None = None,
     place: Place | None = None,
     literal: bool = False,
@@ -83,7 +84,8 @@ def request_execution(
 
     ``delay`` (milliseconds) postpones its start; so do the policies of the action, or they cancel it at once.
     ``kept`` are parameters of an earlier execution that hold where ``parameters`` has no other value, and
-    ``kept_secrets`` what was decrypted for them. ``notify`` says who is told how it ended; what the action says holds
+    ``kept_secrets`` what was decrypted for them. ``names`` are more that templates may use, and that are not templates
+    themselves: ``{"trigger": <payload>}``. ``notify`` says who is told how it ended; what the action says holds
     without it. ``execution_id`` is for who has to make this execution once, however often it tries. ``place`` is that
     of a step of a workflow; one whose action does nothing has ended when this returns. ``literal``: the parameters are
     what they are, also where they look like templates. ``key_file`` decrypts the secrets of the datastore that
@@ -110,7 +112,14 @@ def request_execution(
     try:
         with _telling_no_secrets(st2kv):
             live = action_parameters.live_parameters(
-                action, runner_type, to_render, execution["context"], kept=values, config=config, st2kv=st2kv
+                action,
+                runner_type,
+                to_render,
+                execution["context"],
+                kept=values,
+                config=config,
+                st2kv=st2kv,
+                names=names,
             )
     except TemplateError as error:
         events = ExecutionEvents(transport, web_base_url)
@@ -206,7 +215,10 @@ def _document(
 
 
 def _accept(
-    database: Database[Document], transport: Transport, execution: Document, web_base_url: str | None
+    database: Database[Document],
+    transport: Transport,
+    execution: Document,
+    web_base_url: str | None,
 ) -> Document:
     """Store an execution that was found right, ask the policies of its action, tell about it, and queue it."""
     limits = policies.recently_enabled_for(execution["action"]["ref"])

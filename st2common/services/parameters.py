@@ -11,7 +11,7 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -44,9 +44,11 @@ class Scope:
     config: Mapping[str, Any]
     #: The datastore: ``st2kv.system.x``, ``st2kv.user.x``.
     st2kv: Any
+    #: More names: ``trigger``, where a rule runs the action.
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def names(self) -> dict[str, Any]:
-        return {"action_context": self.context, "config_context": self.config, "st2kv": self.st2kv}
+        return {**self.more, "action_context": self.context, "config_context": self.config, "st2kv": self.st2kv}
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,12 @@ def live_parameters(
     kept: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     st2kv: Any = None,
+    names: Mapping[str, Any] | None = None,
 ) -> Document:
     """What an execution stores as its parameters: ``given`` rendered and cast, null left out.
 
     ``kept`` are values of an earlier execution: ``given`` wins over them, and they are not rendered again.
+    ``names`` are more names for templates.
 
     Raises:
         TemplateError: a template cannot be rendered.
@@ -145,7 +149,7 @@ def live_parameters(
     given = {name: value for name, value in given.items() if value is not None}
     kept = {name: value for name, value in (kept or {}).items() if value is not None and name not in given}
     _check_nesting({**kept, **given})
-    scope = Scope(context, config or {}, st2kv if st2kv is not None else EmptyDatastore())
+    scope = Scope(context, config or {}, st2kv if st2kv is not None else EmptyDatastore(), names or {})
     return _without_nulls(_rendered(schema, given, kept, scope))
 
 

@@ -7,6 +7,7 @@ execution costs no write.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from st2common.errors import NotFound, ValidationError
 from st2common.models import traces as model
 from st2common.models.connection import Document
 from st2common.models.executions import COLLECTION, liveaction_id, object_id
+from st2common.models.rule_enforcements import identity
 from st2common.models.traces import EXECUTIONS, RULES, TRIGGER_INSTANCES, Traces, component
 
 # Characters.
@@ -47,7 +49,7 @@ def join(database: Database[Document], execution: Mapping[str, Any]) -> None:
         ValidationError: there is no such trace, or the context names it in another form.
     """
     wanted = execution["context"].get("trace_context")
-    if not wanted:
+    if not wanted or _follows_from_rule(execution):
         return
     tag, identity = _checked(wanted)
     traces = Traces(database)
@@ -56,6 +58,14 @@ def join(database: Database[Document], execution: Mapping[str, Any]) -> None:
     elif not traces.add(identity, EXECUTIONS, _component(execution)):
         _begin_from_execution(database, traces, identity)
         traces.add(identity, EXECUTIONS, _component(execution))
+
+
+def ensure_stored(database: Database[Document], identity: ObjectId) -> None:
+    """Store the trace that an execution has begun, if it is one that is not stored yet."""
+    traces = Traces(database)
+    if traces.get(identity) is None:
+        with contextlib.suppress(ValidationError):
+            _begin_from_execution(database, traces, identity)
 
 
 def get_trace(database: Database[Document], identity: str) -> Document:
@@ -101,6 +111,14 @@ def find_traces(
         total += collections[1].count_documents(alone) - collections[0].count_documents({**stored, "joined": True})
     found.sort(key=lambda trace: int(trace["start_timestamp"]), reverse=not oldest_first)
     return [_to_api(trace) for trace in found[offset : end or None]], total
+
+
+def _follows_from_rule(execution: Mapping[str, Any]) -> bool:
+    """Whether it is the one execution of a rule for an event: the engine has put it into the trace before."""
+    context = execution["context"]
+    rule, instance = context.get("rule") or {}, context.get("trigger_instance") or {}
+    event = object_id(str(instance.get("id")))
+    return event is not None and execution["_id"] == identity(event, str(rule.get("id")))
 
 
 def _checked(wanted: Any) -> tuple[str, ObjectId | None]:

@@ -1,4 +1,4 @@
-"""What is removed, and when; and the rules engine, which has nothing to set but its logging."""
+"""What is removed, and when; and the rules engine."""
 
 from __future__ import annotations
 
@@ -27,6 +27,20 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         logging_file("garbagecollector"),
     ],
     "rulesengine": [
+        cfg.IntOpt(
+            "rule_rate_limit",
+            default=0,
+            min=0,
+            help="How often a rule may run its action in a minute, in one engine. What is beyond is not run later, "
+            "but recorded as a failed enforcement. 0: as often as events come.",
+        ),
+        cfg.IntOpt(
+            "rule_loop_limit",
+            default=0,
+            min=0,
+            help="How often a rule may match events of one trace, which is what a rule does that its own action "
+            "triggers. 0: for ever.",
+        ),
         logging_file("rulesengine"),
     ],
 }
