@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from st2actionrunner.ending import end_execution, set_status
 from st2actionrunner.keeper_client import KeeperAway, KeeperError
 from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runner, RunnerError, RunRequest, Settled
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
 from st2actionrunner.workshop import Workshop
-from st2common import metrics
 from st2common.errors import Fenced, ValidationError
 from st2common.models.execution_view import secret_values
 from st2common.models.statuses import Status
@@ -215,7 +215,7 @@ class ActiveRun:
         if status is Status.PENDING and not self._canceled:
             # The log has no end yet: that is for whoever ends the execution.
             fields = {"result": result, "result_size": size, "pending_until": settled.pending_until}
-            if stored := self._end(status, fields):
+            if stored := set_status(self._workshop, self._document, status, fields):
                 self._workshop.events.updated(stored)
                 return
             # Somebody has just asked for its end.
@@ -259,45 +259,20 @@ class ActiveRun:
         self._conclude(Status.FAILED, {"error": message, "failed": True, "succeeded": False}, None)
 
     def _conclude(self, status: Status, result: Mapping[str, Any], exit_code: int | None) -> None:
-        """End record first, then the status: who sees the status finds the whole log."""
+        """End record first, then the status: who sees the status finds the whole log.
+
+        The record decides how the execution ended: a cancel that comes after it comes too late.
+        """
         if self._canceled:
             status = Status.CANCELED
         status, result, size = storable(status, result, self._document)
         assert self._writer is not None  # noqa: S101 - every way here has made it
-        self._writer.finish(str(status), exit_code)
+        status = Status(self._writer.finish(str(status), exit_code).status)
         fields: dict[str, Any] = {"result": result, "result_size": size}
         if left := self._copy.left_in_log():
             fields["output_in_log"] = left
-        self._set_status(status, fields)
+        end_execution(self._workshop, self._document, status, fields)
         self._workshop.keeper.forget(self.name)
-
-    def _set_status(self, status: Status, fields: Mapping[str, Any]) -> None:
-        stored = None
-        if status is not Status.CANCELED:
-            stored = self._end(status, fields)
-        if stored is None:
-            # Somebody asked for its end, before or just now; the answer to that request has set the result already.
-            stored = self._end(Status.CANCELED, {})
-        if stored is None:
-            LOG.warning("Execution %s had ended, or belongs to another attempt, before it was %s", self.name, status)
-            return
-        metrics.ENDED.labels(str(stored["status"])).inc()
-        self._workshop.events.updated(stored)
-
-    def _end(self, status: Status, fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        executions = self._workshop.executions
-
-        def step() -> Mapping[str, Any] | None:
-            if status in (Status.CANCELED, Status.PENDING):
-                stored = executions.change(self.execution_id, status, attempt=self.attempt, fields=fields)
-            else:
-                stored = executions.end(self._document, status, fields)
-            if stored is None and (found := executions.get(self.execution_id)):
-                # Done already, where the answer to an earlier try was lost on the way.
-                return found if (found["status"], found["attempt"]) == (status, self.attempt) else None
-            return stored
-
-        return self._until_done(step)
 
     def _until_done(self, step: Callable[[], T]) -> T:
         return until_done(f"Execution {self.execution_id}", step)

@@ -92,10 +92,7 @@ class Rescuer:
     def _end(self, execution_id: str, attempt: int, end: End, runner: str) -> None:
         result = _result(end, runner)
         fields = {"result": result, "result_size": result_size(result)}
-        # An end that the runner wrote can be one that is not allowed from here: "succeeded" of what is being canceled.
-        ended = self._executions.change(
-            execution_id, Status(end.status), attempt=attempt, fields=fields
-        ) or self._executions.change(execution_id, Status.ABANDONED, attempt=attempt, fields=fields)
+        ended = self._executions.change(execution_id, Status(end.status), attempt=attempt, fields=fields)
         if ended is not None:
             LOG.warning("Execution %s is %s, its runner on %s was lost", execution_id, ended["status"], runner)
             self._events.updated(ended)

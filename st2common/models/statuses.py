@@ -39,7 +39,8 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     _S.PAUSED: frozenset({_S.RESUMING, _S.CANCELING, _S.CANCELED, _S.FAILED, _S.ABANDONED}),
     _S.RESUMING: _ENDS_OF_A_RUN | {_S.RUNNING, _S.CANCELING, _S.CANCELED},
     _S.PENDING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.TIMEOUT, _S.CANCELING, _S.CANCELED}),
-    _S.CANCELING: frozenset({_S.CANCELED, _S.FAILED, _S.ABANDONED}),
+    # Any end: a request that comes after the action has ended comes too late.
+    _S.CANCELING: _ENDS_OF_A_RUN | {_S.CANCELED},
     _S.CANCELED: frozenset(),
     _S.SUCCEEDED: frozenset(),
     _S.FAILED: frozenset(),

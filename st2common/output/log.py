@@ -78,8 +78,10 @@ class OutputLog(Protocol):
             Fenced: one of these numbers was written by another attempt.
         """
 
-    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
-        """Store the last chunks and the end record, in one write where it can be. Repeating it is safe.
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> End:
+        """Store the last chunks and the end record, in one write where it can be; the record that is in force.
+
+        Repeating it is safe: the first record of an attempt stays, whatever a later one says.
 
         Raises:
             Fenced: another attempt has ended this log.

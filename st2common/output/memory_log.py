@@ -35,13 +35,15 @@ class MemoryOutputLog:
             raise Fenced
         log.append(chunk)
 
-    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> End:
         with self._lock:
             self.append(chunks)
             if end.attempt < self._attempts[end.execution_id]:
                 raise Fenced
-            if self._ends.setdefault(end.execution_id, end).attempt != end.attempt:
+            stored = self._ends.setdefault(end.execution_id, end)
+            if stored.attempt != end.attempt:
                 raise Fenced
+            return stored
 
     def read(self, execution_id: str, after: int) -> list[Chunk]:
         with self._lock:

@@ -74,7 +74,7 @@ class MongoOutputLog:
         for stream in Stream:
             self._insert(stream, [to_document(chunk) for chunk in chunks if chunk.stream is stream])
 
-    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> End:
         # The record must not be there before the last chunks, and goes out in one write with stdout's.
         record = {
             "_id": ObjectId(end.execution_id),
@@ -84,7 +84,8 @@ class MongoOutputLog:
             **end.to_wire(),
         }
         self._insert(Stream.STDERR, [to_document(chunk) for chunk in chunks if chunk.stream is Stream.STDERR])
-        self._insert(Stream.STDOUT, [*(to_document(c) for c in chunks if c.stream is Stream.STDOUT), record])
+        last = [*(to_document(chunk) for chunk in chunks if chunk.stream is Stream.STDOUT), record]
+        return end if self._insert(Stream.STDOUT, last) else (self.end(end.execution_id) or end)
 
     def read(self, execution_id: str, after: int) -> list[Chunk]:
         found = [chunk for stream in Stream for chunk in self._find(stream, execution_id, {"seq": _page(after)})]
@@ -148,18 +149,25 @@ class MongoOutputLog:
             found = self._collections[stream].find({"execution_id": execution_id, **numbers})
             return [to_chunk(stream, document) for document in found if "status" not in document]
 
-    def _insert(self, stream: Stream, documents: list[Document]) -> None:
+    def _insert(self, stream: Stream, documents: list[Document]) -> bool:
+        """Store what is not there yet; whether none of it was.
+
+        Raises:
+            Fenced: one of the places is taken by another attempt.
+        """
+        fresh = True
         while documents:
             try:
                 with _available():
                     self._collections[stream].insert_many(documents, ordered=True)
-                return
+                break
             except BulkWriteError as error:
                 failure = error.details["writeErrors"][0]
                 if failure["code"] != _DUPLICATE_KEY:
                     raise LogUnavailable(str(failure["errmsg"])) from error
                 self._must_be_ours(stream, documents[failure["index"]])
-                documents = documents[failure["index"] + 1 :]
+                documents, fresh = documents[failure["index"] + 1 :], False
+        return fresh
 
     def _must_be_ours(self, stream: Stream, document: Document) -> None:
         """A number that is in use is an acknowledgement if the same attempt used it: the answer had been lost."""

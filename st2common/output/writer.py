@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from st2common import metrics
 from st2common.clock import now_us
@@ -22,6 +23,8 @@ from st2common.output.log import MAX_BATCH, LogUnavailable, OutputLog, Position,
 from st2common.output.masking import Masker
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Seconds between two tries while the database is away. Jittered, so that many writers do not come back at once.
 _RETRY_FIRST = 0.05
@@ -172,7 +175,8 @@ class Writer:
             self._append(state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True))
 
     def finish(self, status: str, exit_code: int | None) -> End:
-        """Store what is left and the end record: in one write where it can be."""
+        """Store what is left and the end record, in one write where it can be; the record that is in force: that of
+        an earlier process of this attempt, if it came so far."""
         self.close(())
         end = End(
             execution_id=self._execution_id,
@@ -186,11 +190,11 @@ class Writer:
             masked=sum(state.masked for state in self._streams.values()),
         )
         batch, self._batch = self._batch, []
-        self._until_stored(lambda: self._log.finish(end, batch))
+        stored = self._until_stored(lambda: self._log.finish(end, batch))
         _observe(batch)
         metrics.OUTPUT_MASKED.inc(sum(state.masker.count for state in self._streams.values()))
-        self._doorbell.ring(self._execution_id, batch, end)
-        return end
+        self._doorbell.ring(self._execution_id, batch, stored)
+        return stored
 
     def _take(self, arrivals: Iterable[Arrival]) -> None:
         # What arrived on one stream becomes as few chunks as possible, until the other stream takes over.
@@ -224,7 +228,7 @@ class Writer:
             _observe(batch)
             self._doorbell.ring(self._execution_id, batch)
 
-    def _until_stored(self, store: Callable[[], None]) -> None:
+    def _until_stored(self, store: Callable[[], T]) -> T:
         """Repeat ``store`` until the database takes it. Both verbs of the log may be repeated."""
         delay = _RETRY_FIRST
         while True:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
-from st2common.output.chunk import Stream
+from st2common.output.chunk import Chunk, End, Stream
+from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.cancellation import NotCancelable
 from st2common.transport.port import Body
 from tests.conditions import eventually
@@ -71,13 +74,29 @@ def test_a_cancel_that_races_with_the_end(bench: Bench, delay: float) -> None:
     bench.runner()
     execution_id = bench.request(f"sleep {delay}; echo done")
     eventually(lambda: bench.stored(execution_id)["status"] != "requested")
-    try:
+    with contextlib.suppress(NotCancelable):
         bench.cancel(execution_id)
-        expected = {"canceled"}
-    except NotCancelable:
-        expected = {"succeeded"}
-    assert bench.ended(execution_id)["status"] in expected
-    assert bench.end_of_log(execution_id).status in ("canceled", "succeeded")
+    ended = bench.ended(execution_id)
+    assert ended["status"] in ("canceled", "succeeded")
+    assert bench.end_of_log(execution_id).status == ended["status"]
+    assert ("message" in ended["result"]) is (ended["status"] == "canceled")
+
+
+def test_a_cancel_after_the_end_of_the_log_comes_too_late(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = MongoOutputLog.finish
+
+    def finish_and_cancel(log: MongoOutputLog, end: End, chunks: Sequence[Chunk] = ()) -> End:
+        stored = finish(log, end, chunks)
+        bench.cancel(end.execution_id)
+        return stored
+
+    monkeypatch.setattr(MongoOutputLog, "finish", finish_and_cancel)
+    bench.runner()
+    execution_id = bench.request("echo done")
+    ended = bench.ended(execution_id)
+    assert (ended["status"], ended["result"]["stdout"]) == ("succeeded", "done")
+    assert bench.end_of_log(execution_id).status == "succeeded"
+    assert ended["cancel"]
 
 
 def test_a_cancel_whose_notice_was_lost_is_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
