@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jsonschema import Draft4Validator
+from jsonschema.exceptions import best_match
 
 from st2common.errors import ValidationError
 
@@ -55,15 +56,19 @@ class InvalidWorkflow(ValidationError):
 
 def syntax_problems(schema: Draft4Validator, definition: Any) -> list[Problem]:
     """What does not fit the form of the language."""
-    return [
-        Problem(
-            kind="syntax",
-            message=error.message if len(error.message) <= _LONGEST else error.message[:_LONGEST] + "...",
-            spec_path=path(error.absolute_path),
-            schema_path=path(error.absolute_schema_path),
+    problems = []
+    for found in schema.iter_errors(definition):
+        # Of the forms that a value may have, the one that it comes closest to.
+        error = best_match([found]) or found
+        problems.append(
+            Problem(
+                kind="syntax",
+                message=error.message if len(error.message) <= _LONGEST else error.message[:_LONGEST] + "...",
+                spec_path=path(error.absolute_path),
+                schema_path=path(error.absolute_schema_path),
+            )
         )
-        for error in schema.iter_errors(definition)
-    ]
+    return problems
 
 
 def path(steps: Iterable[str | int]) -> str:

@@ -119,7 +119,13 @@ def _texts(definition: Mapping[str, Any], workflow: Workflow, graph: Graph) -> I
 
 def _task_texts(name: str, given: Mapping[str, Any], task: Task, known: frozenset[str]) -> Iterator[_Text]:
     place: _Steps = ("tasks", name)
-    for key in ("action", "input", "delay", "with", "retry"):
+    yield from _walk((*place, "action"), task.action, known)
+    for key, value in task.input.items() if isinstance(task.input, Mapping) else ():
+        written = isinstance(given.get("input"), Mapping) and key in given["input"]
+        yield from _walk((*place, "input", key) if written else (*place, "action"), value, known)
+    if isinstance(task.input, str):
+        yield from _walk((*place, "input"), task.input, known)
+    for key in ("delay", "with", "retry"):
         yield from _walk((*place, key), given.get(key), known)
     for number, transition in enumerate(given.get("next") or []):
         steps = (*place, "next", number)

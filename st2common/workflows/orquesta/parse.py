@@ -25,7 +25,7 @@ _ASSIGNMENTS = {
 }
 _ONE_PAIR_EACH = {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}}
 _TASK = {
-    "type": "object",
+    "type": ["object", "null"],
     "additionalProperties": False,
     "properties": {
         "action": _TEXT,
@@ -86,7 +86,7 @@ _WORKFLOW = Draft4Validator({
             "type": "object",
             "minProperties": 1,
             "additionalProperties": False,
-            "patternProperties": {_NAME: {"oneOf": [_TASK, {"type": "null"}]}},
+            "patternProperties": {_NAME: _TASK},
         },
     },
 })  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -118,7 +119,7 @@ class State:
             runs={key: _run(run) for key, run in stored["runs"].items()},
             visits=dict(stored["visits"]),
             routes=[(parent, transition) for parent, transition in stored["routes"]],
-            joins={key: Join(**join) for key, join in stored["joins"].items()},
+            joins={key: Join(**deepcopy(join)) for key, join in stored["joins"].items()},
             start=stored["start"],
             final=stored["final"],
             errors=list(stored["errors"]),
@@ -163,6 +164,7 @@ class State:
 def _run(stored: Mapping[str, Any]) -> Run:
     fields = dict(stored)
     fields["status"] = Status(fields["status"]) if fields["status"] else None
+    fields["earlier"] = dict(fields["earlier"])
     if fields["items"] is not None:
         fields["items"] = [Status(status) if status else None for status in fields["items"]]
     return Run(**fields)

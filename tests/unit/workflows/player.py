@@ -33,13 +33,15 @@ class Player:
 
     def __init__(
         self,
-        definition: str,
+        definition: str | Json,
         inputs: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
         keys: Mapping[str, str] | None = None,
         runner_type: str = "orquesta",
     ) -> None:
-        self._spec = parse(runner_type, yaml.safe_load(textwrap.dedent(definition)))
+        if isinstance(definition, str):
+            definition = yaml.safe_load(textwrap.dedent(definition))
+        self._spec = parse(runner_type, definition)
         self._results: Json = {}
         self._lookups = Lookups(
             results=self._results.__getitem__,
