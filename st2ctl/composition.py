@@ -26,6 +26,7 @@ from st2ctl.embedded import EmbeddedDatabase, ServerFailed
 from st2ctl.supervised_database import SupervisedDatabase
 from st2garbagecollector.service import GarbageCollectorService
 from st2rulesengine.service import RulesEngineService
+from st2rulesengine.workflows.service import WorkflowEngineService
 from st2stream.service import StreamService
 
 LOG = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def _compose(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         StreamService(config=config, database=database, transport=transport),
         GarbageCollectorService(config=config, database=database, transport=transport),
         RulesEngineService(config=config, database=database, transport=transport),
+        WorkflowEngineService(config=config, database=database, transport=transport),
         RunnerService(config=config, database=database, transport=transport),
         ApiService(config=config, database=database, transport=transport),
     ]

@@ -113,16 +113,20 @@ class Executions:
 
         ``fields`` are set as well: what the runner has to say about itself.
         """
-        return self.begin(execution_id, {**fields, "owner": owner, "lease_until": lease_until})
+        held = {**fields, "owner": owner, "lease_until": lease_until}
+        return self._run(execution_id, {"$set": held, "$inc": {"attempt": 1}})
 
     def begin(self, execution_id: str, fields: Mapping[str, Any]) -> Document | None:
-        """The same for an execution that nobody holds: a workflow."""
+        """The same for an execution that nobody holds and that has no attempts: a workflow."""
+        return self._run(execution_id, {"$set": dict(fields)})
+
+    def _run(self, execution_id: str, changes: Document) -> Document | None:
         now = now_us()
         return self._compare_and_set(
             {"_id": ObjectId(execution_id), "status": {"$in": [str(status) for status in CLAIMABLE]}},
             {
-                "$set": {**fields, "status": str(Status.RUNNING)},
-                "$inc": {"attempt": 1},
+                **changes,
+                "$set": {**changes["$set"], "status": str(Status.RUNNING)},
                 "$push": {
                     "log": {
                         "$each": [

@@ -23,6 +23,8 @@ COLLECTION = "lease_d_b"
 COLLECTOR = "garbagecollector"
 #: Behind it the name of an action runner: it holds such a lease as long as it is alive.
 RUNNERS = "actionrunner/"
+#: The same of workflow engines.
+ENGINES = "workflowengine/"
 
 
 class Lease:

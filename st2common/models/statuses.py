@@ -60,3 +60,18 @@ CLAIMABLE = frozenset({_S.REQUESTED, _S.SCHEDULED})
 def may_become(status: Status) -> frozenset[Status]:
     """The statuses from which ``status`` can be reached in one step."""
     return frozenset(before for before, following in TRANSITIONS.items() if status in following)
+
+
+# What a workflow may pass on its way from one status to another.
+_BETWEEN = frozenset({_S.RUNNING, _S.RESUMING, _S.PAUSING})
+
+
+def way(start: Status, end: Status) -> list[Status]:
+    """The statuses that a workflow passes from ``start`` to ``end``, with that; none where it cannot get there."""
+    ways: list[list[Status]] = [[]]
+    for passed in ways:
+        following = TRANSITIONS[passed[-1] if passed else start]
+        if end in following:
+            return [*passed, end]
+        ways.extend([*passed, status] for status in sorted(following & _BETWEEN - {start, *passed}))
+    return []

@@ -49,6 +49,11 @@ class Doorbell:
         }
         self._transport.notify(EXECUTION_OUTPUT, execution_id, body)
 
+    def nudge(self, execution_id: str) -> None:
+        """Have those who listen look at the database: the steps of a workflow have changed."""
+        body = {"v": SCHEMA_VERSION, "execution_id": execution_id, "first": 0, "seq": 0, "chunks": [], "end": None}
+        self._transport.notify(EXECUTION_OUTPUT, execution_id, body)
+
 
 def parse(message: Message) -> Bell:
     """The bell that a message of :data:`EXECUTION_OUTPUT` carries."""

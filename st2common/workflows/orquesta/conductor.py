@@ -37,10 +37,13 @@ class OrquestaConductor:
             return self._unchanged()
         work, state = self._work(now), self._state
         state.status = Status.RUNNING
-        given = tuple((name, inputs.get(name, default)) for name, default in self._workflow.inputs)
-        state.start = state.contexts.extend(None, context)
+        names = dict(self._workflow.inputs)
+        # What is given is what it is, also where it looks like an expression.
+        given = {name: inputs[name] for name in names if name in inputs}
+        defaults = tuple((name, default) for name, default in names.items() if name not in inputs)
+        state.start = state.contexts.extend(None, {**context, **given})
         try:
-            values = work.assign((*given, *self._workflow.vars), RunScope(work, state.start))
+            values = work.assign((*defaults, *self._workflow.vars), RunScope(work, state.start))
         except ValidationError as error:
             work.fail(str(error))
         else:
