@@ -64,7 +64,7 @@ def begin(
         ValidationError: a parameter of the workflow cannot be rendered.
     """
     action, context = execution["action"], execution["context"]
-    _, inputs = split_for_run(
+    own, inputs = split_for_run(
         action,
         execution["runner"],
         execution.get("parameters") or {},
@@ -82,8 +82,9 @@ def begin(
         "runner": execution["runner"]["name"],
         **{name: context[name] for name in ("api_user", "source_channel") if name in context},
     }
-    known = {} if execution["runner"]["name"] in runner_types.ORQUESTA else context
-    return conductor.start(inputs, {**known, "st2": about}, now)
+    if execution["runner"]["name"] in runner_types.ORQUESTA:
+        return conductor.start(inputs, {"st2": about}, now)
+    return conductor.start({**own, **inputs}, context, now)
 
 
 def earlier_workflow(

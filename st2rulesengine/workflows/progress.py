@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from st2common.clock import now_us
@@ -42,7 +42,8 @@ class Progress:
         self._steps = steps
         self._id = str(execution["_id"])
         self._changed = False
-        self._requests: list[Request] = []
+        #: The steps that are to exist by now, each once; those that do are None.
+        self._requests: dict[str, Request | None] = {}
         self._decided: Document = {}
 
     def go_on(self) -> bool:
@@ -85,15 +86,20 @@ class Progress:
         missing = set(active) - states.keys()
         if missing:
             # They were decided about, and an engine died before it came to request them, or is about to.
-            again = self._conductor.outstanding(now).requests
-            self._requests = [*(each for each in again if each.key in missing), *self._requests]
+            again = self._conductor.outstanding(now)
+            self._take(again)
+            self._add(request for request in again.requests if request.key in missing)
         return states
 
     def _take(self, decision: Decision) -> None:
         if decision.changed:
             self._changed = True
             self._decided |= decided(decision)
-            self._requests += decision.requests
+            self._add(decision.requests)
+
+    def _add(self, requests: Iterable[Request]) -> None:
+        for request in requests:
+            self._requests.setdefault(request.key, request)
 
     def _store(self) -> bool:
         """Make what was decided the next revision; False where there is one already."""
@@ -118,9 +124,10 @@ class Progress:
 
     def _request(self) -> dict[str, str]:
         """Have the steps exist that are to; the statuses of those that have ended already."""
-        requests, self._requests = self._requests, []
+        requests = [request for request in self._requests.values() if request is not None]
         if not requests:
             return {}
+        self._requests = dict.fromkeys(self._requests)
         statuses = {request.key: self._steps.request(request) for request in requests}
         Doorbell(self._workshop.transport).nudge(self._id)
         return {key: status for key, status in statuses.items() if status in COMPLETED}

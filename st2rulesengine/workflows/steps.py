@@ -18,10 +18,11 @@ from st2common.expressions.templates import TemplateError
 from st2common.models import runner_types
 from st2common.models.connection import Document
 from st2common.models.execution_view import secret_values
-from st2common.models.executions import Executions
+from st2common.models.executions import Executions, liveaction_id
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import results, traces
 from st2common.services.executions import Place, refuse_step, request_execution
+from st2common.services.pack_configs import PackConfig
 from st2common.transport.port import Transport
 from st2common.workflows.decision import Lookups, Request
 
@@ -69,7 +70,24 @@ class Steps:
 
     def lookups(self) -> Lookups:
         """What a conductor asks for."""
-        return Lookups(self.result, self._st2kv, self._id, lambda run: str(step_id(self._id, run)))
+        own = self._execution["context"]
+        names = {
+            "action_context": {"parent": {**own, "execution_id": self._id}},
+            "config_context": PackConfig(own["pack"], self._st2kv),
+            "system": self._st2kv.system,
+        }
+        return Lookups(
+            results=self.result,
+            st2kv=self._st2kv,
+            names=names,
+            child_ids=self._ids,
+            workflow_execution_id=self._id,
+            task_execution_id=lambda run: str(step_id(self._id, run)),
+        )
+
+    def _ids(self, key: str) -> Document:
+        identity = str(step_id(self._id, key))
+        return {"execution_id": identity, "liveaction_id": liveaction_id(identity)}
 
     @property
     def secrets(self) -> list[str]:
@@ -106,7 +124,7 @@ class Steps:
                 user=self._execution["context"]["user"],
                 context=context,
                 delay=round(request.delay * 1000),
-                notify=request.notify,
+                notify=request.notify or self._notify(request.task),
                 kept_secrets=self._secrets_in(request.input),
                 execution_id=identity,
                 place=place,
@@ -158,6 +176,15 @@ class Steps:
         if self._execution["runner"]["name"] in runner_types.ORQUESTA:
             return Place(self._id, str(step_id(self._id, request.run)), self._id)
         return Place(self._id)
+
+    def _notify(self, task: str) -> Any:
+        """Whom the workflow notifies is told about the tasks that it names, or about all nodes of a chain but some."""
+        given = self._execution.get("parameters") or {}
+        if self._execution["runner"]["name"] in runner_types.ORQUESTA:
+            wanted = task in (given.get("notify") or ())
+        else:
+            wanted = task not in (given.get("skip_notify") or ())
+        return self._execution["liveaction"].get("notify") if wanted else None
 
     def _secrets_in(self, parameters: Mapping[str, Any]) -> list[str]:
         """The secrets that are among the parameters of a step, whatever its action thinks of them."""
