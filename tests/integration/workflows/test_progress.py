@@ -149,3 +149,40 @@ def test_what_is_not_done_is_remembered_as_that(stage: Stage) -> None:
     stage.finish(stage.step(identity, "ask"), stdout="me")
     stage.ended(identity)
     eventually(lambda: "look_at" not in (WorkflowExecutions(stage.database).get(identity) or {"look_at"}))
+
+
+CHAIN = """
+vars:
+  greeting: hello
+chain:
+  - name: first
+    ref: core.local
+    parameters: {cmd: "echo {{ greeting }} {{ who }}"}
+    publish: {said: "{{ first.stdout }}"}
+    on-success: nothing
+    on-failure: repair
+  - {name: nothing, ref: core.noop, on-success: last}
+  - {name: repair, ref: core.noop}
+  - {name: last, ref: core.local, parameters: {cmd: "echo {{ said }}"}}
+"""
+
+
+def test_a_chain(stage: Stage) -> None:
+    stage.write("chain", CHAIN, runner="action-chain", who="string")
+    identity = stage.start("chain", who="me")
+    first = stage.step(identity, "first")
+    assert first["parameters"] == {"cmd": "echo hello me"}
+    assert first["context"]["parent"]["execution_id"] == identity
+    assert first["context"]["chain"]["on_failure"] == "repair"
+    stage.finish(first, stdout="hi")
+    last = stage.step(identity, "last")
+    assert last["parameters"] == {"cmd": "echo hi"}
+    stage.finish(last, Status.TIMEOUT)
+    ended = stage.ended(identity)
+    assert (ended["status"], ended["result"]["published"]) == ("timeout", {"said": "hi"})
+    assert [(task["name"], task["state"]) for task in ended["result"]["tasks"]] == [
+        ("first", "succeeded"),
+        ("nothing", "succeeded"),
+        ("last", "timeout"),
+    ]
+    assert ended["result"]["tasks"][0]["execution_id"] == str(first["_id"])
