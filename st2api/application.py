@@ -24,9 +24,12 @@ from st2api import (
     policies,
     rbac,
     root,
+    rule_enforcements,
+    rules,
     runner_types,
     service_registry,
     traces,
+    triggers,
     web,
 )
 from st2api.context import EXTENSION, Api
@@ -79,6 +82,9 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         pack_views.routes,
         inquiries.routes,
         policies.routes,
+        rules.routes,
+        rule_enforcements.routes,
+        triggers.routes,
         traces.routes,
         keys.routes,
         api_keys.routes,

@@ -13,6 +13,7 @@ from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.keys import Keys
 from st2common.models.roles import Roles
+from st2common.models.rule_enforcements import RuleEnforcements
 from st2common.models.traces import Traces
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.mongo_log import MongoOutputLog
@@ -64,5 +65,6 @@ def prepare(database: Database[Document], transport: Transport) -> None:
     Keys(database).ensure_indexes()
     Traces(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
+    RuleEnforcements(database).ensure_indexes()
     TriggerInstances(database).ensure_indexes()
     transport.declare(EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE)

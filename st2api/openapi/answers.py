@@ -117,6 +117,53 @@ NAMED: dict[str, Schema] = {
         extra=OBJECT,
         immutable_parameters=OBJECT,
     ),
+    "Rule": _object(
+        "id ref",
+        **_CONTENT,
+        type=OBJECT,
+        trigger=OBJECT,
+        criteria=OBJECT,
+        action=OBJECT,
+        tags=OBJECTS,
+        context=OBJECT,
+        metadata_file=TEXT,
+    ),
+    "RuleEnforcement": _object(
+        "id",
+        id=TEXT,
+        rule=OBJECT,
+        trigger_instance_id=TEXT,
+        execution_id=TEXT,
+        failure_reason=TEXT,
+        enforced_at=TIME,
+        status={"enum": ["succeeded", "failed"]},
+        trigger_instance=OBJECT,
+        execution=OBJECT,
+    ),
+    "TriggerType": _object(
+        "id ref",
+        id=TEXT,
+        uid=TEXT,
+        ref=TEXT,
+        pack=TEXT,
+        name=TEXT,
+        description=TEXT,
+        payload_schema=OBJECT,
+        parameters_schema=OBJECT,
+        tags=OBJECTS,
+        metadata_file=TEXT,
+    ),
+    "Trigger": _object(
+        "id ref", id=TEXT, uid=TEXT, ref=TEXT, pack=TEXT, name=TEXT, type=TEXT, parameters=OBJECT, description=TEXT
+    ),
+    "TriggerInstance": _object(
+        "id",
+        id=TEXT,
+        trigger=TEXT,
+        payload=OBJECT,
+        occurrence_time=TIME,
+        status={"enum": ["pending", "processing", "processed", "processing_failed"]},
+    ),
     "Inquiry": _object(
         "id", id=TEXT, route=TEXT, ttl={"type": "integer", "description": "Minutes."}, users=TEXTS, roles=TEXTS
     ),
@@ -165,6 +212,7 @@ INDEX = _object("status index", status=OBJECTS, index=OBJECT)
 INDEX_HEALTH = _object("indexes packs", indexes=OBJECT, packs=OBJECT)
 # A list for a search, the one pack for a name.
 FOUND_PACKS: Schema = {"type": ["array", "object"]}
+RE_EMITTED = _object("message payload id", message=TEXT, payload=OBJECT, id=TEXT)
 FILES: Schema = {"type": "array", "items": _object("file_path content", file_path=TEXT, content=TEXT)}
 FILTER_VALUES: Schema = {"type": "object", "additionalProperties": TEXTS}
 ANSWERED = _object("id response", id=TEXT, response=OBJECT)

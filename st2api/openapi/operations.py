@@ -19,7 +19,10 @@ from st2api import (
     pack_install,
     packs,
     policies,
+    rule_enforcements,
+    rules,
     runner_types,
+    triggers,
 )
 from st2api.openapi import answers
 from st2api.openapi.answers import FLAG, INTEGER, OBJECT, TEXT, Schema, list_of, named
@@ -66,7 +69,13 @@ def _changed(name: str, body: Schema) -> Operation:
     return Operation(named(name), body=body)
 
 
+def _rules(name: str) -> Operation:
+    filters = dict.fromkeys(("pack", "name", "id", "action", "trigger"), TEXT)
+    return Operation(list_of(name), query={**_PAGE, **_ATTRIBUTES, **_SECRETS, **filters, "enabled": FLAG})
+
+
 _DELETED = Operation(status=204)
+_ENFORCEMENTS = (*rule_enforcements.FILTERS, "enforced_at_gt", "enforced_at_lt")
 _KEY_OWNER = {"scope": TEXT, "user": TEXT}
 
 OPERATIONS: dict[str, Operation] = {
@@ -127,6 +136,32 @@ OPERATIONS: dict[str, Operation] = {
     "policies.remove_policy": _DELETED,
     "policies.list_types": _list("PolicyType", "resource_type"),
     "policies.get_type": _one("PolicyType"),
+    "rules.list_rules": _rules("Rule"),
+    "rules.list_views": _rules("Rule"),
+    "rules.get_one_rule": _one("Rule", **_SECRETS),
+    "rules.get_view": _one("Rule", **_SECRETS),
+    "rules.add_rule": _made("Rule", rules.CHANGE),
+    "rules.change_rule": _changed("Rule", rules.CHANGE),
+    "rules.remove_rule": _DELETED,
+    "rules.list_types": Operation(answers.OBJECTS),
+    "rules.get_type": Operation(OBJECT),
+    "rule_enforcements.list_enforcements": _list("RuleEnforcement", *_ENFORCEMENTS),
+    "rule_enforcements.list_views": _list("RuleEnforcement", *_ENFORCEMENTS),
+    "rule_enforcements.get_enforcement": _one("RuleEnforcement"),
+    "rule_enforcements.get_view": _one("RuleEnforcement", **_SECRETS),
+    "triggers.list_types": _list("TriggerType", "pack", "name", "ref", "id"),
+    "triggers.get_type": _one("TriggerType"),
+    "triggers.add_type": _made("TriggerType", triggers.TYPE_CHANGE),
+    "triggers.change_type": _changed("TriggerType", triggers.TYPE_CHANGE),
+    "triggers.remove_type": _DELETED,
+    "triggers.list_triggers": Operation(list_of("Trigger"), query={"type": TEXT}),
+    "triggers.get_one_trigger": _one("Trigger"),
+    "triggers.add_trigger": _made("Trigger", triggers.TRIGGER),
+    "triggers.change_trigger": _changed("Trigger", triggers.TRIGGER),
+    "triggers.remove_trigger": _DELETED,
+    "triggers.list_instances": _list("TriggerInstance", *triggers.INSTANCE_FILTERS, "timestamp_gt", "timestamp_lt"),
+    "triggers.get_instance": _one("TriggerInstance"),
+    "triggers.emit_again": Operation(answers.RE_EMITTED, body={"type": ["object", "null"]}),
     "rbac.list_roles": Operation(answers.OBJECTS, query={"system": FLAG}),
     "rbac.get_role": Operation(OBJECT),
     "rbac.list_assignments": Operation(

@@ -151,22 +151,27 @@ def _times(filters: Mapping[str, str]) -> tuple[Document, bool | None]:
     """The condition on the start, and whether the newest come first (None: not said)."""
     conditions: Document = {}
     if after := filters.get("timestamp_gt"):
-        conditions["$gt"] = _time(after)
+        conditions["$gt"] = moment(after)
     if before := filters.get("timestamp_lt"):
-        conditions["$lt"] = _time(before)
+        conditions["$lt"] = moment(before)
     exact = filters.get("timestamp")
     if not exact:
         return conditions, None
     if ".." in exact:
         start, _, end = exact.partition("..")
-        first, last = _time(start), _time(end)
+        first, last = moment(start), moment(end)
         conditions |= {"$gte": min(first, last), "$lte": max(first, last)}
         return conditions, first > last
-    conditions["$eq"] = _time(exact)
+    conditions["$eq"] = moment(exact)
     return conditions, None
 
 
-def _time(text: str) -> int:
+def moment(text: str) -> int:
+    """Microseconds since the epoch of a time in a query string.
+
+    Raises:
+        ValidationError: it is no time.
+    """
     try:
         # A plus sign of a query string that was not escaped arrives as a space.
         return parse(text.replace(" 00", "+00") if text.endswith((" 00", " 0000", " 00:00")) else text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from flask.testing import FlaskClient
 from oslo_config import cfg
 from pymongo.database import Database
@@ -17,6 +18,7 @@ from st2api import application, service
 from st2common import config as configuration
 from st2common.auth.api_keys import ApiKeys
 from st2common.auth.tokens import Tokens
+from st2common.content import registrar
 from st2common.datastore.crypto import CryptoKey, KeyFile
 from st2common.models import action_aliases, actions, connection, packs, policies, runner_types
 from st2common.models.action_aliases import ActionAlias
@@ -24,10 +26,14 @@ from st2common.models.actions import Action
 from st2common.models.packs import Pack
 from st2common.models.policies import Policy
 from st2common.models.roles import Roles
+from st2common.models.rule_enforcements import RuleEnforcements
 from st2common.models.runner_types import RunnerType
 from st2common.rbac.resolution import Grant
 from st2common.services.executions import request_execution
 from st2common.services.keys import Caller, Datastore, NewItem
+from st2common.services.rules import create_rule
+from st2common.services.trigger_dispatch import dispatch_trigger
+from st2common.services.triggers import save_trigger_type
 from st2common.transport.memory import MemoryTransport
 from st2stream.service import Stream
 
@@ -38,8 +44,8 @@ ROLES: dict[str, list[tuple[str | None, str]]] = {
     "viewer": [("pack:core", "action_view"), (None, "execution_list execution_views_filters_list")],
     # Cares for the pack core.
     "packer": [
-        ("pack:core", "pack_all action_all policy_all action_alias_all"),
-        (None, "pack_list action_list policy_list action_alias_list"),
+        ("pack:core", "pack_all action_all policy_all action_alias_all rule_all"),
+        (None, "pack_list action_list policy_list action_alias_list rule_list"),
     ],
     # Has the permissions of what belongs to no pack.
     "clerk": [
@@ -149,8 +155,32 @@ def _fill(platform: Platform, directory: Path) -> None:
     datastore = Datastore(database, KeyFile.of_config(platform.config))
     for name in ("k", "other"):
         datastore.set_key(Caller("ada", True), name, NewItem("v", secret=True))
+    _fill_rules(platform)
     platform.roles.assign("grace", "runner", "assignments/grace.yaml")
     ids["assignment"] = platform.roles.find_assignments({"user": "grace"})[0]["id"]
+
+
+def _fill_rules(platform: Platform) -> None:
+    registrar.ensure_indexes()
+    for name, parameters in (
+        ("event", {}),
+        ("doomed", {}),
+        ("st2.webhook", {"properties": {"url": {"type": "string"}}}),
+    ):
+        save_trigger_type(None, {"pack": "core", "name": name, "parameters_schema": parameters})
+    rule = {"pack": "core", "name": "one", "trigger": {"type": "core.event"}, "action": {"ref": "core.local"}}
+    made = create_rule(None, {**rule, "enabled": True}, "admin")
+    happened = dispatch_trigger(platform.database, platform.transport, trigger="core.event", payload={})
+    platform.ids["instance"] = str(happened["_id"])
+    enforcement = {
+        "_id": ObjectId(),
+        "rule": {name: made[name] for name in ("ref", "uid", "id")},
+        "trigger_instance_id": platform.ids["instance"],
+        "enforced_at": 1,
+        "status": "succeeded",
+    }
+    RuleEnforcements(platform.database).insert([enforcement])
+    platform.ids["enforcement"] = str(enforcement["_id"])
 
 
 def _register(directory: Path) -> None:

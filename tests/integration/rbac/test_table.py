@@ -16,6 +16,8 @@ EVERYBODY = " ".join(USERS)
 LOOK = "observer"
 ACTION = {"name": "made", "pack": "core", "runner_type": "local-shell-cmd"}
 POLICY = {"name": "made", "pack": "core", "resource_ref": "core.ask", "policy_type": "action.concurrency"}
+RULE = {"name": "made", "pack": "core", "trigger": {"type": "core.event"}, "action": {"ref": "core.local"}}
+HOOK = {"type": "core.st2.webhook", "parameters": {"url": "x"}}
 ALIAS = {"name": "made", "pack": "core", "action_ref": "core.ask", "formats": ["ask"]}
 SAYING = {"name": "say", "pack": "core", "action_ref": "core.local", "formats": ["say {{cmd}}"]}
 SAY = {"command": "say x", "user": "", "source_channel": "c"}
@@ -105,6 +107,36 @@ ROWS: list[tuple[str, str, Any, str]] = [
     ("PUT", "/policies/core.one", {**POLICY, "pack": "linux", "policy_type": "nosuch"}, ""),
     ("PUT", "/policies/core.one", {**POLICY, "name": "one", "parameters": {"threshold": 1}}, "packer"),
     ("DELETE", "/policies/core.one", None, "packer"),
+    ("GET", "/rules", None, "observer packer"),
+    ("GET", "/rules/views", None, "observer packer"),
+    ("GET", "/rules/core.one", None, "observer packer"),
+    ("GET", "/rules/views/core.one", None, "observer packer"),
+    ("GET", "/ruletypes", None, "observer packer"),
+    ("GET", "/ruletypes/standard", None, "observer packer"),
+    ("POST", "/rules", RULE, "packer"),
+    ("POST", "/rules", {**RULE, "action": {"ref": "linux.df"}}, ""),
+    ("POST", "/rules", {**RULE, "trigger": HOOK}, ""),
+    ("PUT", "/rules/core.one", {**RULE, "pack": "linux", "colour": 1}, ""),
+    ("PUT", "/rules/core.one", {**RULE, "name": "one", "action": {"ref": "linux.df"}}, ""),
+    ("PUT", "/rules/core.one", {**RULE, "name": "one"}, "packer"),
+    ("DELETE", "/rules/core.one", None, "packer"),
+    ("GET", "/ruleenforcements", None, LOOK),
+    ("GET", "/ruleenforcements/views", None, LOOK),
+    ("GET", "/ruleenforcements/{enforcement}", None, LOOK),
+    ("GET", "/ruleenforcements/views/{enforcement}", None, LOOK),
+    ("GET", "/triggertypes", None, LOOK),
+    ("GET", "/triggertypes/core.event", None, LOOK),
+    ("POST", "/triggertypes", {"name": "made"}, ""),
+    ("PUT", "/triggertypes/core.event", {"name": "event"}, ""),
+    ("DELETE", "/triggertypes/core.doomed", None, ""),
+    ("GET", "/triggers", None, LOOK),
+    ("GET", "/triggers/core.event", None, LOOK),
+    ("POST", "/triggers", HOOK, ""),
+    ("PUT", "/triggers/core.event", HOOK, ""),
+    ("GET", "/triggerinstances", None, LOOK),
+    ("GET", "/triggerinstances/{instance}", None, LOOK),
+    ("POST", "/triggerinstances/{instance}/re_emit", None, ""),
+    ("DELETE", "/triggers/core.event", None, ""),
     ("GET", "/policytypes", None, "observer clerk"),
     ("GET", "/policytypes/action.retry", None, "observer clerk"),
     ("GET", "/actionalias", None, "observer packer"),
