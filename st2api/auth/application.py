@@ -73,6 +73,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document]) -> Flask:
 
     @app.get("/sso/request")
     @app.post("/sso/callback")
+    @public
     def no_single_sign_on() -> Response:
         raise NotFound("Single sign-on is not enabled: get a token from /tokens.")
 
