@@ -143,6 +143,12 @@ class Stage:
         if tell:
             self._events.updated(ended)
 
+    def end_canceled(self, step: dict[str, Any]) -> None:
+        """What a runner does when it is told to end what it runs."""
+        ended = self.executions.change(str(step["_id"]), Status.CANCELED)
+        assert ended is not None
+        self._events.updated(ended)
+
 
 def task_of(step: dict[str, Any]) -> str:
     context = step["context"]

@@ -1,0 +1,127 @@
+"""What was missed is found: messages that are lost, engines that die between two steps of their work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from st2common.clock import now_us
+from st2common.models.statuses import Status
+from st2common.models.workflow_executions import COLLECTION, WorkflowExecutions
+from st2rulesengine.workflows import engine as engine_module
+from st2rulesengine.workflows.engine import Engine
+from st2rulesengine.workflows.steps import Steps, step_id
+from tests.conditions import eventually
+from tests.integration.workflows.stage import Stage
+
+TWO = """
+version: 1.0
+tasks:
+  a:
+    action: core.local cmd=date
+    next:
+      - do: b, c
+  b:
+    action: core.noop
+  c:
+    action: core.local cmd=date
+"""
+
+
+@pytest.fixture
+def started(stage: Stage) -> str:
+    stage.write("two", TWO)
+    identity = stage.start("two")
+    stage.step(identity, "a")
+    return identity
+
+
+def due(stage: Stage, identity: str) -> None:
+    """The time has come to look at it."""
+    WorkflowExecutions(stage.database).look_soon(identity, now_us())
+
+
+def test_an_end_that_nobody_told(stage: Stage, started: str) -> None:
+    stage.finish(stage.step(started, "a"), tell=False)
+    due(stage, started)
+    stage.finish(stage.step(started, "c"))
+    assert stage.ended(started)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("survived", [0, 1])
+def test_an_engine_that_dies_while_it_requests_steps(
+    stage: Stage, started: str, survived: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.stop_engines()
+    stage.finish(stage.step(started, "a"), tell=False)
+    request = Steps.request
+    done: list[str] = []
+
+    def dying(self: Steps, wanted: Any) -> str:
+        if len(done) == survived:
+            raise KeyboardInterrupt
+        done.append(wanted.key)
+        return request(self, wanted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "request", dying)
+        with pytest.raises(KeyboardInterrupt):
+            Engine(stage.config, stage.database, stage.transport).advance(started)
+    assert len(stage.steps(started)) == 1 + survived
+    stage.engine()
+    stage.finish(stage.step(started, "c"))
+    assert stage.ended(started)["status"] == "succeeded"
+    assert sorted(stage.tasks(started)) == [("a", "succeeded"), ("b", "succeeded"), ("c", "succeeded")]
+
+
+def test_an_engine_that_dies_before_the_execution_has_its_end(
+    stage: Stage, started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.finish(stage.step(started, "a"))
+    last = stage.step(started, "c")
+    stage.stop_engines()
+    stage.finish(last, tell=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine_module.Ending, "end", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            Engine(stage.config, stage.database, stage.transport).advance(started)
+    assert stage.status(started) == "running"
+    stage.engine()
+    assert stage.ended(started)["result"] == {"output": None}
+
+
+def test_engines_that_look_at_the_same_time_do_everything_once(stage: Stage) -> None:
+    for _ in range(3):
+        stage.engine()
+    stage.write(
+        "items",
+        "version: 1.0\ntasks:\n  each:\n    with: {items: <% range(30) %>, concurrency: 7}\n"
+        '    action: core.local cmd="echo <% item() %>"\n',
+    )
+    identity = stage.start("items")
+    seen: set[str] = set()
+
+    def finish_all() -> bool:
+        for step in stage.steps(identity):
+            if step["status"] == Status.REQUESTED:
+                seen.add(str(step["_id"]))
+                stage.finish(step)
+        return stage.status(identity) == "succeeded"
+
+    eventually(finish_all, 30)
+    items = [step["context"]["orquesta"]["item_id"] for step in stage.steps(identity)]
+    assert sorted(items) == list(range(30))
+    assert len(seen) == 30
+
+
+def test_an_execution_is_taken_up_where_an_engine_died_before_it_ran(stage: Stage) -> None:
+    stage.write("two", TWO)
+    stage.stop_engines()
+    identity = stage.start("two")
+    engine = Engine(stage.config, stage.database, stage.transport)
+    execution = stage.get(identity)
+    stage.database[COLLECTION].insert_one(engine._first(execution))
+    assert stage.status(identity) == "requested"
+    stage.engine()
+    assert stage.step(identity, "a")["_id"] == step_id(identity, "a/0/0/0")
