@@ -31,6 +31,7 @@ from st2api import (
     traces,
     triggers,
     web,
+    workflows,
 )
 from st2api.context import EXTENSION, Api
 from st2api.openapi import document
@@ -89,6 +90,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         keys.routes,
         api_keys.routes,
         rbac.routes,
+        workflows.routes,
         service_registry.routes,
     ):
         app.register_blueprint(routes)

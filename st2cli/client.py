@@ -93,6 +93,14 @@ class Client:
     def post(self, path: str, body: Any) -> Any:
         return self._request("POST", path, None, body)[1]
 
+    def get_text(self, path: str) -> str:
+        """What is not JSON but text."""
+        return self._payload("GET", path, None, None, "")[2].decode("utf-8", "replace")
+
+    def post_text(self, path: str, text: str) -> Any:
+        _, url, payload = self._payload("POST", path, None, text.encode(), "text/plain")
+        return _parse(payload, url)
+
     def put(self, path: str, body: Any) -> Any:
         return self._request("PUT", path, None, body)[1]
 
@@ -159,18 +167,24 @@ class Client:
     def _request(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> tuple[http.client.HTTPMessage, Any]:
+        content = json.dumps(body).encode() if method in ("POST", "PUT") or body is not None else None
+        headers, url, payload = self._payload(method, path, query, content, "application/json")
+        return headers, _parse(payload, url) if payload else None
+
+    def _payload(
+        self, method: str, path: str, query: Mapping[str, Any] | None, content: bytes | None, content_type: str
+    ) -> tuple[http.client.HTTPMessage, str, bytes]:
+        """The headers of the answer, the address that was asked, and what it answered."""
         url = _url(self._api, path, query or {})
-        headers = {"Accept": "application/json", **self._identity}
-        content = None
-        if method in ("POST", "PUT") or body is not None:
-            content = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
+        headers = {"Accept": "application/json" if content_type else "*/*", **self._identity}
+        if content is not None:
+            headers["Content-Type"] = content_type
         with _reaching("API", self.settings.api_url, "--api-url or ST2_API_URL"):
             response = self._send(method, url, content, headers)
             payload = response.read()
         full_url = f"{self._api.scheme}://{self._api.netloc}{url}"
         _raise_for_status(response, payload, full_url)
-        return response.headers, _parse(payload, full_url) if payload else None
+        return response.headers, full_url, payload
 
     def _send(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]

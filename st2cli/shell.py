@@ -33,6 +33,7 @@ _GROUPS = {
     "runner": "the ways in which actions are run",
     "service-registry": "which processes of the platform live",
     "trace": "what followed from one event or one request",
+    "workflow": "workflows: what is wrong with one before it runs",
 }
 #: First words that are commands by themselves: (group, verb).
 _SHORTCUTS = {

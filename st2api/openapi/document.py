@@ -78,7 +78,7 @@ def _operation(rule: Rule, view: Callable[..., Any]) -> Schema:
     if rule.endpoint.startswith(_OLD):
         described["deprecated"] = True
     if operation.body is not None:
-        described["requestBody"] = {"content": {"application/json": {"schema": operation.body}}}
+        described["requestBody"] = {"content": {operation.body_type: {"schema": operation.body}}}
     if is_public(view):
         described["security"] = []
     return described

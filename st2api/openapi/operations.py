@@ -23,6 +23,7 @@ from st2api import (
     rules,
     runner_types,
     triggers,
+    workflows,
 )
 from st2api.openapi import answers
 from st2api.openapi.answers import FLAG, INTEGER, OBJECT, TEXT, Schema, list_of, named
@@ -38,6 +39,7 @@ class Operation:
     status: int = 200
     #: What the body has to fulfil; None: there is none.
     body: Schema | None = None
+    body_type: str = _JSON
     query: Mapping[str, Schema] = field(default_factory=dict)
     #: Of the answer.
     content_types: tuple[str, ...] = (_JSON,)
@@ -205,6 +207,7 @@ OPERATIONS: dict[str, Operation] = {
         query={"download": FLAG, "compress": FLAG, "pretty_format": FLAG},
         content_types=("text/json", "application/x-gzip"),
     ),
+    "workflows.inspect": Operation(answers.OBJECTS, body=workflows.DEFINITION, body_type="text/plain"),
     "raw_output.raw_output": Operation(
         {},
         query={"follow": FLAG, "tail": {"type": "integer", "minimum": 0}},

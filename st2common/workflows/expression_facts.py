@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jinja2 import meta, nodes
+from jinja2 import nodes
 
 from st2common.errors import ValidationError
 from st2common.expressions import templates, yaql_language
@@ -57,8 +57,11 @@ def _in_yaql(text: str, language: Language) -> Iterator[Use]:
 def _in_jinja(text: str, language: Language) -> Iterator[Use]:
     tree = templates.parse_strictly(text)
     shown = text.strip()
-    for name in sorted(meta.find_undeclared_variables(tree) - language.names):
-        yield Use("unknown", name, shown, "jinja")
+    names = list(tree.find_all(nodes.Name))
+    # Those that a loop or an assignment in the template sets.
+    own = {name.name for name in names if name.ctx != "load"} | ({"loop"} if tree.find(nodes.For) else set())
+    for unknown in sorted({name.name for name in names} - own - language.names):
+        yield Use("unknown", unknown, shown, "jinja")
     for use in tree.find_all(nodes.Filter):
         if not templates.is_filter(use.name):
             yield Use("unknown", use.name, shown, "jinja")

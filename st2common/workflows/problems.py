@@ -11,6 +11,8 @@ from jsonschema.exceptions import best_match
 
 from st2common.errors import ValidationError
 
+Place = tuple[str | int, ...]
+
 # Characters of a message: it may quote a whole file.
 _LONGEST = 500
 
@@ -23,14 +25,19 @@ class Problem:
 
     kind: Kind
     message: str
-    #: Where it stands in the definition: ``tasks.check.next[0].when``.
-    spec_path: str = ""
+    #: Where it stands in the definition: ``("tasks", "check", "next", 0, "when")``.
+    place: Place = ()
     #: Which rule of the language it breaks, as a path of a JSON Schema.
     schema_path: str = ""
     expression: str | None = None
     language: Literal["yaql", "jinja"] | None = None
     #: From 1; None where the definition did not come as text.
     line: int | None = None
+
+    @property
+    def spec_path(self) -> str:
+        """``tasks.check.next[0].when``."""
+        return path(self.place)
 
     def as_json(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -64,7 +71,7 @@ def syntax_problems(schema: Draft4Validator, definition: Any) -> list[Problem]:
             Problem(
                 kind="syntax",
                 message=error.message if len(error.message) <= _LONGEST else error.message[:_LONGEST] + "...",
-                spec_path=path(error.absolute_path),
+                place=tuple(error.absolute_path),
                 schema_path=path(error.absolute_schema_path),
             )
         )

@@ -121,7 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         url = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
+        body: Any = self.rfile.read(length).decode() if length else None
+        if body is not None and self.headers["Content-Type"] == "application/json":
+            body = json.loads(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, url.path, dict(parse_qsl(url.query)), headers, body, self.client_address[1])
         self.script.requests.append(request)

@@ -17,7 +17,6 @@ TIMERS = "the API has no /timers yet"
     [
         pytest.param(command, marks=pytest.mark.skip(reason=reason))
         for command, reason in {
-            "workflow inspect --file f": WORKFLOWS,
             "execution get <workflow>": WORKFLOWS,
             "execution tail <workflow>": WORKFLOWS,
             "execution pause <workflow>": WORKFLOWS,

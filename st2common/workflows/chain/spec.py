@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft4Validator
 
 from st2common.expressions.templates import is_template
-from st2common.workflows.problems import Problem, syntax_problems
+from st2common.workflows.problems import Place, Problem, syntax_problems
 
 _TEXT = {"type": "string", "minLength": 1}
 _NODE = {
@@ -67,10 +67,10 @@ def parse(definition: Any) -> tuple[Chain | None, list[Problem]]:
         return None, problems
     nodes: dict[str, Node] = {}
     for number, given in enumerate(definition["chain"]):
-        place = f"chain[{number}]"
+        place = ("chain", number)
         if given["name"] in nodes:
             problems.append(
-                Problem("semantic", f'There are two nodes with the name "{given["name"]}"', f"{place}.name")
+                Problem("semantic", f'There are two nodes with the name "{given["name"]}"', (*place, "name"))
             )
         if given.get("params") and given.get("parameters"):
             problems.append(Problem("syntax", "A node has either parameters or params, not both", place))
@@ -100,8 +100,9 @@ def _first(nodes: Mapping[str, Node]) -> str:
 
 
 def _unknown_nodes(definition: Mapping[str, Any], nodes: Mapping[str, Node]) -> Iterator[Problem]:
-    named = [("default", definition.get("default"))] + [
-        (f"chain[{number}].{key}", node.get(key))
+    named: list[tuple[Place, Any]] = [(("default",), definition.get("default"))]
+    named += [
+        (("chain", number, key), node.get(key))
         for number, node in enumerate(definition["chain"])
         for key in ("on-success", "on-failure")
     ]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from st2common.errors import ValidationError
-from st2common.workflows.expression_facts import language_in, uses
+from st2common.workflows.expression_facts import Use, language_in, uses
 from st2common.workflows.orquesta.functions import LANGUAGE
 from st2common.workflows.orquesta.graph import Graph
 from st2common.workflows.orquesta.spec import COMMANDS, Assignments, Task, Workflow
-from st2common.workflows.problems import Problem, path
-
-_Steps = tuple[str | int, ...]
+from st2common.workflows.problems import Kind, Place, Problem
 
 #: Variables that every workflow has.
 _GIVEN = frozenset({"st2", "parent"})
@@ -67,7 +66,7 @@ def _never_met(workflow: Workflow, graph: Graph, task: Task) -> str | None:
 class _Text:
     """A text with its place and the variables that may be set there."""
 
-    steps: _Steps
+    steps: Place
     value: str
     variables: frozenset[str]
 
@@ -75,28 +74,31 @@ class _Text:
 def _text_problems(text: _Text, workflow: Workflow) -> Iterator[Problem]:
     try:
         for use in uses(text.value, LANGUAGE):
-            about = {"expression": use.expression, "language": use.language}
-            place = {"spec_path": path(text.steps), "schema_path": _schema_path(text.steps)}
-            if use.kind == "variable" and use.name.startswith("__"):
-                yield Problem("context", f'The variable "{use.name}" is private', **place, **about)  # type: ignore[arg-type]
-            elif use.kind == "variable" and use.name not in text.variables:
-                message = f'The variable "{use.name}" is used before anything sets it'
-                yield Problem("context", message, **place, **about)  # type: ignore[arg-type]
-            elif use.kind == "task" and use.name not in workflow.tasks:
-                message = f'There is no task with the name "{use.name}"'
-                yield Problem("semantic", message, **place, **about)  # type: ignore[arg-type]
-            elif use.kind == "unknown":
-                message = f'There is no function, filter or variable "{use.name}"'
-                yield Problem("expression", message, **place, **about)  # type: ignore[arg-type]
+            if wrong := _wrong_use(use, text, workflow):
+                kind, message = wrong
+                schema_path = _schema_path(text.steps)
+                yield Problem(kind, message, text.steps, schema_path, use.expression, use.language)
     except ValidationError as error:
         yield Problem(
             kind="expression",
             message=str(error),
-            spec_path=path(text.steps),
+            place=text.steps,
             schema_path=_schema_path(text.steps),
             expression=text.value,
             language=language_in(text.value),
         )
+
+
+def _wrong_use(use: Use, text: _Text, workflow: Workflow) -> tuple[Kind, str] | None:
+    if use.kind == "variable" and use.name.startswith("__"):
+        return "context", f'The variable "{use.name}" is private'
+    if use.kind == "variable" and use.name not in text.variables:
+        return "context", f'The variable "{use.name}" is used before anything sets it'
+    if use.kind == "task" and use.name not in workflow.tasks:
+        return "semantic", f'There is no task with the name "{use.name}"'
+    if use.kind == "unknown":
+        return "expression", f'There is no function, filter or variable "{use.name}"'
+    return None
 
 
 def _texts(definition: Mapping[str, Any], workflow: Workflow, graph: Graph) -> Iterator[_Text]:
@@ -118,7 +120,7 @@ def _texts(definition: Mapping[str, Any], workflow: Workflow, graph: Graph) -> I
 
 
 def _task_texts(name: str, given: Mapping[str, Any], task: Task, known: frozenset[str]) -> Iterator[_Text]:
-    place: _Steps = ("tasks", name)
+    place: Place = ("tasks", name)
     yield from _walk((*place, "action"), task.action, known)
     for key, value in task.input.items() if isinstance(task.input, Mapping) else ():
         written = isinstance(given.get("input"), Mapping) and key in given["input"]
@@ -140,14 +142,14 @@ def _task_texts(name: str, given: Mapping[str, Any], task: Task, known: frozense
                 seen |= set(pair)
 
 
-def _inline_publish(steps: _Steps, published: Assignments, known: frozenset[str]) -> Iterator[_Text]:
+def _inline_publish(steps: Place, published: Assignments, known: frozenset[str]) -> Iterator[_Text]:
     seen = set(known)
     for name, value in published:
         yield from _walk(steps, value, seen)
         seen.add(name)
 
 
-def _walk(steps: _Steps, value: Any, known: frozenset[str] | set[str]) -> Iterator[_Text]:
+def _walk(steps: Place, value: Any, known: frozenset[str] | set[str]) -> Iterator[_Text]:
     if isinstance(value, str):
         if "<%" in value or "{" in value:
             yield _Text(steps, value, frozenset(known))
@@ -163,9 +165,10 @@ def _walk(steps: _Steps, value: Any, known: frozenset[str] | set[str]) -> Iterat
 def _variables_before(workflow: Workflow, graph: Graph, known: frozenset[str]) -> dict[str, frozenset[str]]:
     """Of each task, what may be set when it begins: by the input, and on any way that leads to it."""
     before = dict.fromkeys(workflow.tasks, known)
-    waiting = list(workflow.tasks)
+    # From the first tasks on, so that few are looked at twice.
+    waiting = deque(dict.fromkeys([*graph.starts, *workflow.tasks]))
     while waiting:
-        name = waiting.pop()
+        name = waiting.popleft()
         for transition in workflow.tasks[name].next:
             after = before[name].union(key for key, _ in transition.publish)
             for following in transition.do:
@@ -179,11 +182,11 @@ def _published(task: Task) -> set[str]:
     return {name for transition in task.next for name, _ in transition.publish}
 
 
-def _semantic(message: str, steps: _Steps) -> Problem:
-    return Problem("semantic", message, path(steps), _schema_path(steps))
+def _semantic(message: str, steps: Place) -> Problem:
+    return Problem("semantic", message, steps, _schema_path(steps))
 
 
-def _schema_path(steps: _Steps) -> str:
+def _schema_path(steps: Place) -> str:
     """The rule of the language that a place belongs to: ``tasks.check.join`` -> ``properties.tasks.patternProperties
     .^\\w+$.properties.join``."""
     text = ""

@@ -109,9 +109,9 @@ def _read(definition: Any) -> tuple[Workflow | None, list[Problem]]:
         try:
             tasks[name] = _task(name, given or {})
         except ValueError as error:
-            problems.append(Problem("syntax", str(error), f"tasks.{name}"))
+            problems.append(Problem("syntax", str(error), ("tasks", name)))
         if name in COMMANDS:
-            problems.append(Problem("semantic", f'The task name "{name}" is reserved', f"tasks.{name}"))
+            problems.append(Problem("semantic", f'The task name "{name}" is reserved', ("tasks", name)))
     if problems:
         return None, problems
     on_error = definition.get("output-on-error")

@@ -159,6 +159,7 @@ ROWS: list[tuple[str, str, Any, str]] = [
     ("GET", "/inquiries", None, "observer clerk"),
     ("GET", "/inquiries/{inquiry}", None, "observer clerk"),
     ("PUT", "/inquiries/{inquiry}", {"response": {}}, "clerk"),
+    ("POST", "/workflows/inspect", {}, EVERYBODY),
     ("GET", "/rbac/roles", None, ""),
     ("GET", "/rbac/roles/runner", None, ""),
     ("GET", "/rbac/role_assignments", None, ""),

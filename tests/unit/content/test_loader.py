@@ -37,7 +37,7 @@ def test_plain_data(tmp_path: Path) -> None:
         ("", ": a mapping is expected, not NoneType"),
         (b"a: \xff\n", ": not UTF-8 text (byte 3)"),
         ("a: &a [*a]\n", ": an alias refers to what it is a part of"),
-        ("a: " + "[" * 5000, ": nested too deep"),
+        ("a: " + "[" * 5000, ":1: exceeded maximum nesting depth"),
         ("a: " + "x" * MAX_BYTES, f": larger than {MAX_BYTES} bytes"),
     ],
 )

@@ -1,0 +1,47 @@
+"""Whether the actions that a workflow names exist and take what it gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from st2common.models import actions, runner_types
+from st2common.services.parameters import merged_parameters
+from st2common.workflows.chain.spec import Chain
+from st2common.workflows.languages import Spec
+from st2common.workflows.problems import Place, Problem
+
+
+def check_actions(spec: Spec) -> Iterator[Problem]:
+    """What is wrong with its use of actions, as far as it is known before it runs."""
+    for place, ref, given in _uses(spec):
+        if "<%" not in ref and "{{" not in ref:
+            yield from _problems(place, ref, given)
+
+
+def _uses(spec: Spec) -> Iterator[tuple[Place, str, Mapping[str, Any] | None]]:
+    """(place, reference, parameters) of each step; None: the parameters are an expression."""
+    if isinstance(spec, Chain):
+        for number, node in enumerate(spec.nodes.values()):
+            yield ("chain", number), node.ref, node.parameters
+        return
+    for task in spec.tasks.values():
+        if task.action is not None:
+            yield ("tasks", task.name), task.action, task.input if isinstance(task.input, Mapping) else None
+
+
+def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterator[Problem]:
+    action = actions.recent(ref) if "." in ref else None
+    runner_type = runner_types.recent(action["runner_type"]) if action else None
+    if action is None or runner_type is None:
+        yield Problem("content", f'There is no action "{ref}"', place)
+        return
+    if given is None:
+        return
+    known = merged_parameters(action, runner_type)
+    for name, schema in known.items():
+        if schema.get("required") and schema.get("default") is None and given.get(name) is None:
+            yield Problem("content", f'The action "{ref}" needs the parameter "{name}"', place)
+    for name in given:
+        if name not in known:
+            yield Problem("content", f'The action "{ref}" has no parameter "{name}"', place)
