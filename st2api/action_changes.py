@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 from flask import Blueprint, Response
@@ -13,6 +15,7 @@ from st2common.http import body
 from st2common.http.authorization import checks_objects, require, require_new
 from st2common.http.responses import answer, no_content
 from st2common.models import actions as models
+from st2common.models.trigger_types import FILE_WRITTEN
 from st2common.rbac.resolution import content_uids
 from st2common.services import actions
 
@@ -59,7 +62,9 @@ routes = Blueprint("action_changes", __name__, url_prefix="/actions")
 def create_action() -> Response:
     metadata, data_files = _wanted()
     require_new("action", metadata.get("pack", DEFAULT_PACK), metadata["name"])
-    return answer(actions.create_action(api().config, metadata, data_files), 201)
+    created = actions.create_action(api().config, metadata, data_files)
+    _tell_written(created["ref"], data_files)
+    return answer(created, 201)
 
 
 @routes.put("/<ref_or_id>")
@@ -70,7 +75,9 @@ def update_action(ref_or_id: str) -> Response:
     pack = metadata.get("pack", DEFAULT_PACK)
     if (earlier["pack"], earlier["name"]) != (pack, metadata["name"]):
         require_new("action", pack, metadata["name"])
-    return answer(actions.update_action(api().config, ref_or_id, metadata, data_files))
+    updated = actions.update_action(api().config, ref_or_id, metadata, data_files)
+    _tell_written(updated["ref"], data_files)
+    return answer(updated)
 
 
 @routes.delete("/<ref_or_id>")
@@ -118,3 +125,9 @@ def _wanted() -> tuple[dict[str, Any], list[dict[str, str]]]:
     wanted = body.checked(CHANGE)
     metadata = {name: value for name, value in wanted.items() if name != "data_files" and value is not None}
     return metadata, wanted.get("data_files") or []
+
+
+def _tell_written(ref: str, data_files: list[dict[str, Any]]) -> None:
+    host = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    for file in data_files:
+        api().tell({FILE_WRITTEN: {"ref": ref, "file_path": file["file_path"], "host_info": host}})

@@ -19,6 +19,8 @@ from st2common.output.bells import BellTower
 from st2common.output.log import OutputLog
 from st2common.rbac.executions import VIEW
 from st2common.services.events import ExecutionEvents
+from st2common.services.traces import trace_id
+from st2common.services.trigger_dispatch import dispatch_wanted
 from st2common.transport.port import Transport
 
 #: Where the application keeps its context.
@@ -87,6 +89,15 @@ class Api:
             known = {name: value for name, value in ids.items() if value}
             context[CREDENTIAL] = {"kind": str(who.kind), "user": who.user, **known}
         return context
+
+    def tell(self, events: Mapping[str, Mapping[str, Any]]) -> None:
+        """Dispatch events of the platform ({reference of a trigger: payload}) that rules wait for. What an execution
+        has done with its own token belongs to its trace."""
+        trace = None
+        if by := authentication.identity().execution_id:
+            found = self.executions.get(by, {"context": 1})
+            trace = {"id_": trace_id(found)} if found else None
+        dispatch_wanted(self.database, self.transport, events, trace)
 
     def masks_secrets(self) -> bool:
         """Whether this request's answer hides secrets. Administrators may ask to see them."""

@@ -132,7 +132,7 @@ def _visible(scope: str | None, user: str | None, names: list[str]) -> list[tupl
 
 
 def _datastore() -> Datastore:
-    return Datastore(api().database, KeyFile.of_config(api().config))
+    return Datastore(api().database, KeyFile.of_config(api().config), lambda changes: api().tell(changes.events()))
 
 
 def _caller() -> Caller:

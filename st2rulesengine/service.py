@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 from oslo_config import cfg
 from pymongo.database import Database
 
@@ -13,6 +16,7 @@ from st2common.models.trigger_instances import TriggerInstances
 from st2common.transport.port import Consumer, Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
 from st2rulesengine.engine import Engine
+from st2rulesengine.execution_triggers import ExecutionTriggers
 from st2rulesengine.intake import PREFETCH, Intake
 
 
@@ -23,6 +27,8 @@ class RulesEngineService:
         self._database = database
         self._transport = transport
         self._intake = Intake(Engine(config, database, transport).process)
+        owner = f"{socket.gethostname()}-{os.getpid()}"
+        self._execution_triggers = ExecutionTriggers(config, database, transport, owner)
         self._consumer: Consumer | None = None
 
     def start(self) -> None:
@@ -33,9 +39,11 @@ class RulesEngineService:
         self._transport.declare(EXECUTIONS_TO_RUN)
         self._intake.start()
         self._consumer = self._transport.consume(TRIGGER_INSTANCES, self._intake.take, PREFETCH)
+        self._execution_triggers.start()
 
     def stop(self, deadline: float) -> None:
-        self._intake.stop(deadline)
+        self._execution_triggers.stop(deadline / 2)
+        self._intake.stop(deadline / 2)
         if self._consumer is not None:
             self._consumer.stop()
 

@@ -6,7 +6,7 @@ shown as ciphertext unless somebody who may asks for their decryption.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from st2common.datastore.crypto import DecryptionError, KeyFile
 from st2common.errors import AccessDenied, NotFound, ValidationError
 from st2common.models.connection import Document
 from st2common.models.keys import SYSTEM_SCOPE, USER_SCOPE, Keys, to_api
+from st2common.models.trigger_types import KEY_CREATE, KEY_DELETE, KEY_UPDATE, KEY_VALUE_CHANGE
 
 #: What clients call the scopes.
 SCOPES = {
@@ -55,15 +56,38 @@ class NewItem:
     description: str | None = None
 
 
+@dataclass(frozen=True)
+class Changes:
+    """An item before and after a change, in the form of the API, secrets as ciphertext; None: it is not there."""
+
+    before: Document | None
+    after: Document | None
+
+    def events(self) -> dict[str, Document]:
+        """{reference of the trigger: payload} of what the change means."""
+        if self.after is None:
+            return {KEY_DELETE: {"object": self.before}}
+        if self.before is None:
+            return {KEY_CREATE: {"object": self.after}}
+        events = {KEY_UPDATE: {"object": self.after}}
+        if self.before["value"] != self.after["value"]:
+            events[KEY_VALUE_CHANGE] = {"old_object": self.before, "new_object": self.after}
+        return events
+
+
 class Datastore:
     """Every verb gives items in the form of the API, and names as people know them: without scope and user.
 
     ``user`` names another user than the caller, for administrators.
     """
 
-    def __init__(self, database: Database[Document], key_file: KeyFile) -> None:
+    def __init__(
+        self, database: Database[Document], key_file: KeyFile, on_change: Callable[[Changes], None] | None = None
+    ) -> None:
+        """``on_change`` is called after each change, with what was before and what is now."""
         self._keys = Keys(database)
         self._key_file = key_file
+        self._on_change = on_change
 
     def get_key(
         self, caller: Caller, name: str, *, scope: str | None = None, user: str | None = None, decrypt: bool = False
@@ -133,7 +157,11 @@ class Datastore:
             stored["description"] = item.description
         if item.ttl:
             stored["expire_timestamp"] = datetime.now(UTC) + timedelta(seconds=item.ttl)
-        return to_api(self._keys.put(stored))
+        earlier = self._keys.get(full, stored["name"]) if self._on_change else None
+        item_now = to_api(self._keys.put(stored))
+        if self._on_change:
+            self._on_change(Changes(to_api(earlier) if earlier else None, item_now))
+        return item_now
 
     def delete_key(self, caller: Caller, name: str, *, scope: str | None = None, user: str | None = None) -> None:
         """
@@ -141,8 +169,12 @@ class Datastore:
             NotFound, AccessDenied, ValidationError: as :meth:`get_key`.
         """
         full = full_scope(scope)
-        if not self._keys.delete(full, _stored_name(full, _owner(caller, user), name)):
+        stored_name = _stored_name(full, _owner(caller, user), name)
+        earlier = self._keys.get(full, stored_name) if self._on_change else None
+        if not self._keys.delete(full, stored_name):
             raise _unknown(name)
+        if self._on_change and earlier:
+            self._on_change(Changes(to_api(earlier), None))
 
     def _at_rest(self, caller: Caller, name: str, item: NewItem) -> str:
         if item.encrypted:

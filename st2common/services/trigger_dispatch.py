@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from st2common.clock import now_us
 from st2common.errors import NotFound, TransportError, ValidationError
-from st2common.models import trigger_types, triggers
+from st2common.models import rules, trigger_types, triggers
 from st2common.models.connection import Document
 from st2common.models.trigger_instances import Status, TriggerInstances
 from st2common.services.triggers import check_value
@@ -71,6 +71,25 @@ def dispatch_trigger(
     _insert(database, instance)
     publish_instance(transport, instance["_id"])
     return instance
+
+
+def dispatch_wanted(
+    database: Database[Document],
+    transport: Transport,
+    events: Mapping[str, Mapping[str, Any]],
+    trace_context: Mapping[str, Any] | None = None,
+) -> None:
+    """Dispatch those of ``events`` ({reference of a trigger: payload}) that an enabled rule waits for: for what the
+    platform itself has to tell, and what would otherwise fill the database with events that nobody wants.
+
+    What cannot be dispatched is a line in the log: what it tells about has happened all the same.
+    """
+    for trigger in rules.wanted(events):
+        try:
+            payload = events[trigger]
+            dispatch_trigger(database, transport, trigger=trigger, payload=payload, trace_context=trace_context)
+        except ValidationError as error:
+            LOG.warning("Trigger %s does not fire: %s", trigger, error)
 
 
 def re_emit(database: Database[Document], transport: Transport, instance_id: str) -> Document:

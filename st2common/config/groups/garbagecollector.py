@@ -26,6 +26,18 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         ),
         logging_file("garbagecollector"),
     ],
+    "action_sensor": [
+        cfg.BoolOpt(
+            "enable",
+            default=True,
+            help="Fire core.st2.generic.actiontrigger when an execution has ended and an enabled rule waits for that.",
+        ),
+        cfg.ListOpt(
+            "emit_when",
+            default=["succeeded", "failed", "timeout", "canceled", "abandoned"],
+            help="The statuses that it fires for.",
+        ),
+    ],
     "rulesengine": [
         cfg.IntOpt(
             "rule_rate_limit",

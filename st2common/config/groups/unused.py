@@ -11,10 +11,6 @@ from oslo_config import cfg
 from st2common.config.groups.logfile import logging_file
 
 GROUPS: dict[str, list[cfg.Opt]] = {
-    "action_sensor": [
-        cfg.BoolOpt("enable", default=True),
-        cfg.ListOpt("emit_when", default=["succeeded", "failed", "timeout", "canceled", "abandoned"]),
-    ],
     "actionrunner": [
         cfg.IntOpt("stream_output_buffer_size", default=-1),
         cfg.IntOpt("workflows_pool_size", default=40),

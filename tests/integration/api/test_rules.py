@@ -213,3 +213,25 @@ def test_events_and_what_came_of_them(
     for missing in ("triggerinstances/nosuch", "ruleenforcements/nosuch", "ruleenforcements/views/nosuch"):
         assert client.get(f"/v1/{missing}").status_code == 404
     assert client.post("/v1/triggerinstances/nosuch/re_emit").status_code == 404
+
+
+def test_changes_of_keys_are_events_if_a_rule_wants_them(
+    client: FlaskClient, database: Database[dict[str, Any]]
+) -> None:
+    client.put("/v1/keys/before", json={"value": "1"})
+    for name in ("create", "update", "value_change", "delete"):
+        trigger = {"type": f"core.st2.key_value_pair.{name}"}
+        watch = {**RULE, "name": name, "trigger": trigger, "criteria": {}, "action": {"ref": "core.local"}}
+        assert client.post("/v1/rules", json=watch).status_code == 201
+    client.put("/v1/keys/k", json={"value": "1"})
+    client.put("/v1/keys/k", json={"value": "1"})
+    client.put("/v1/keys/k", json={"value": "2"})
+    client.delete("/v1/keys/k")
+    assert client.delete("/v1/keys/nosuch").status_code == 404
+    found = list(database["trigger_instance_d_b"].find().sort("occurrence_time"))
+    told = sorted(each["trigger"].rpartition(".")[2] for each in found)
+    assert told == ["create", "delete", "update", "update", "value_change"]
+    payloads = {each["trigger"].rpartition(".")[2]: each["payload"] for each in found}
+    assert (payloads["create"]["object"]["name"], payloads["create"]["object"]["value"]) == ("k", "1")
+    changed = payloads["value_change"]
+    assert (changed["old_object"]["value"], changed["new_object"]["value"]) == ("1", "2")

@@ -1,0 +1,214 @@
+"""Fires the triggers of executions: that one has ended, that somebody wants its end told, that an inquiry waits.
+
+Executions do nothing for it. While an enabled rule waits for such a trigger, one of the engines listens to what is told
+about executions anyway. What it may have missed, because it was away or the broker was, it finds in the database: each
+execution that ended since it last looked. The instances have ids that follow from the execution's, so that each is
+stored once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bson import ObjectId
+from oslo_config import cfg
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from st2common.clock import now_us
+from st2common.datastore.lookup import KeyLookup
+from st2common.errors import ValidationError
+from st2common.models import rules
+from st2common.models.connection import Document
+from st2common.models.executions import COLLECTION, Executions
+from st2common.models.leases import Lease
+from st2common.models.statuses import COMPLETED, Status
+from st2common.models.trigger_instances import TriggerInstances
+from st2common.models.trigger_types import ACTION
+from st2common.services.traces import trace_id
+from st2common.services.trigger_dispatch import dispatch_trigger
+from st2common.transport.port import Message, Subscription, Transport
+from st2common.transport.topology import EXECUTION
+from st2rulesengine.execution_events import TRIGGERS, ExecutionEvent, of_execution
+
+LOG = logging.getLogger(__name__)
+
+LEASE_NAME = "rulesengine/executions"
+# Seconds after which another engine takes over from one that is silent.
+LEASE = 10.0
+# Seconds between two looks at whether rules want any of this, and at all that has ended since the last such look.
+TICK, SWEEP = 1.0, 30.0
+# Microseconds by which an end may become visible later than it is dated.
+_LATE = 60_000_000
+# Executions that are read at once, and ids that are remembered as done.
+_PAGE, _REMEMBERED = 500, 20_000
+
+#: Where an engine notes how far it has looked: ``{_id: "executions", since, until}`` in microseconds.
+PROGRESS = "rules_engine_progress_d_b"
+_PROGRESS_ID = {"_id": "executions"}
+
+
+class ExecutionTriggers:
+    def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport, owner: str) -> None:
+        self._database = database
+        self._transport = transport
+        self._executions = Executions(database)
+        self._lease = Lease(database, LEASE_NAME, owner, LEASE)
+        self._progress = database[PROGRESS]
+        self._possible = set(TRIGGERS) if config.action_sensor.enable else set(TRIGGERS) - {ACTION}
+        self._emit_when = frozenset(config.action_sensor.emit_when)
+        self._wanted: set[str] = set()
+        # An engine that ran before us may have left it.
+        self._has_progress = True
+        self._told: deque[str] = deque()
+        self._done: OrderedDict[ObjectId, None] = OrderedDict()
+        self._looked_at = now_us()
+        self._sweep_due = 0.0
+        self._subscription: Subscription | None = None
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._work, name="execution-triggers", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, deadline: float) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(deadline)
+        if self._subscription:
+            self._subscription.stop()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._round()
+            except PyMongoError as error:
+                LOG.warning("The ends of executions wait for the database: %s", error)
+                self._missed()
+                self._stopping.wait(TICK)
+            except Exception:
+                LOG.exception("The ends of executions could not be told")
+                self._missed()
+                self._stopping.wait(TICK)
+        try:
+            self._lease.release()
+        except PyMongoError as error:
+            LOG.info("The lease runs out by itself, the database is away: %s", error)
+
+    def _round(self) -> None:
+        now = now_us()
+        self._wanted = rules.wanted(self._possible)
+        self._listen(bool(self._wanted))
+        if not self._wanted:
+            self._forget_progress()
+        elif self._lease.acquire():
+            # What ended before anybody wanted to know is told to nobody.
+            self._has_progress = True
+            begin = {"since": self._looked_at, "until": self._looked_at}
+            self._progress.update_one(_PROGRESS_ID, {"$setOnInsert": begin}, upsert=True)
+            if time.monotonic() >= self._sweep_due:
+                self._sweep()
+            self._follow(time.monotonic() + TICK)
+            return
+        else:
+            self._told.clear()
+        self._looked_at = now
+        self._wake.clear()
+        self._wake.wait(TICK)
+
+    def _forget_progress(self) -> None:
+        """What ends from now on is of no interest, also to a rule that is made later."""
+        if self._has_progress:
+            self._progress.delete_one(_PROGRESS_ID)
+            self._has_progress = False
+
+    def _listen(self, wanted: bool) -> None:
+        """Where no rule wants to know, nobody has to send us what happens."""
+        if wanted and self._subscription is None:
+            self._subscription = self._transport.subscribe(self._on_message, self._missed)
+            for pattern in ("create", "update"):
+                self._subscription.bind(EXECUTION, pattern)
+            self._missed()
+        elif not wanted and self._subscription is not None:
+            self._subscription.stop()
+            self._subscription = None
+
+    def _on_message(self, message: Message) -> None:
+        execution = message.body["execution"]
+        if execution["status"] in COMPLETED or execution["status"] == Status.PENDING:
+            self._told.append(execution["id"])
+            self._wake.set()
+
+    def _missed(self) -> None:
+        self._sweep_due = 0.0
+        self._wake.set()
+
+    def _follow(self, until: float) -> None:
+        """Fire for what is told, as soon as it is told."""
+        while not self._stopping.is_set() and (rest := until - time.monotonic()) > 0:
+            self._wake.wait(rest)
+            self._wake.clear()
+            while self._told:
+                found = self._executions.get(self._told[0])
+                if found:
+                    self._fire(found)
+                self._told.popleft()
+            if self._sweep_due == 0.0:
+                return
+
+    def _sweep(self) -> None:
+        """Fire for all that has ended, or begun to wait, since the last sweep."""
+        self._sweep_due = time.monotonic() + SWEEP
+        began = now_us()
+        known = self._progress.find_one(_PROGRESS_ID) or {"since": began, "until": began}
+        for execution in self._ended(max(known["since"], known["until"] - _LATE)):
+            self._fire(execution)
+        for execution in self._executions.collection.find({"status": str(Status.PENDING)}):
+            if execution["log"][-1]["timestamp"] >= known["since"]:
+                self._fire(execution)
+        self._progress.update_one(_PROGRESS_ID, {"$set": {"until": began}})
+
+    def _ended(self, since: int) -> Iterator[Document]:
+        """Those that ended at ``since`` (microseconds) or later and are not remembered as done."""
+        condition = {"output_purged": None, "end_timestamp": {"$gte": since}}
+        order = [("end_timestamp", ASCENDING)]
+        found = self._database[COLLECTION].find(condition, {"_id": 1}).sort(order).batch_size(_PAGE)
+        for each in found:
+            if each["_id"] not in self._done and (execution := self._executions.get(str(each["_id"]))):
+                yield execution
+
+    def _fire(self, execution: Mapping[str, Any]) -> None:
+        if execution["_id"] in self._done:
+            return
+        st2kv = KeyLookup(self._database, None, execution["context"])
+        for event in of_execution(execution, self._wanted, self._emit_when, st2kv):
+            self._dispatch(event, execution)
+        if execution["status"] in COMPLETED:
+            self._done[execution["_id"]] = None
+            if len(self._done) > _REMEMBERED:
+                self._done.popitem(last=False)
+
+    def _dispatch(self, event: ExecutionEvent, execution: Mapping[str, Any]) -> None:
+        if TriggerInstances(self._database).get(str(event.instance_id)):
+            return
+        try:
+            dispatch_trigger(
+                self._database,
+                self._transport,
+                trigger=event.trigger,
+                payload=event.payload,
+                trace_context={"id_": trace_id(execution)},
+                validate_payload=False,
+                instance_id=event.instance_id,
+            )
+        except DuplicateKeyError:
+            LOG.debug("Another engine has told of execution %s", execution["_id"])
+        except ValidationError as error:
+            LOG.warning("Trigger %s does not fire for execution %s: %s", event.trigger, execution["_id"], error)
