@@ -6,6 +6,7 @@ import logging
 import logging.config
 import logging.handlers
 import os
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from oslo_config import cfg
 
 from st2common.errors import ConfigError
 from st2common.logging.formatters import ConsoleLogFormatter
+
+LOG = logging.getLogger(__name__)
 
 FORMAT = "%(asctime)s %(threadName)s %(levelname)s %(module)s [-] %(message)s"
 
@@ -42,6 +45,43 @@ class _Excluding(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not any(record.name == name or record.name.startswith(f"{name}.") for name in self._names)
+
+
+def reopen_files() -> None:
+    """Open the log files again by their names, stderr's among them: somebody has moved them away (rotation)."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.acquire()
+            try:
+                # The next record opens it again.
+                if handler.stream:
+                    handler.stream.close()
+                    handler.stream = None
+            finally:
+                handler.release()
+    if _STDERR_FILE is not None:
+        try:
+            opened = os.open(_STDERR_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            LOG.error("%s cannot be opened again: %s", _STDERR_FILE, error.strerror)
+            return
+        for descriptor in (1, 2):
+            if _file_behind(descriptor) is not None:
+                os.dup2(opened, descriptor)
+        os.close(opened)
+
+
+def _file_behind(descriptor: int) -> Path | None:
+    """The regular file that a descriptor writes to; None for a terminal, a pipe, a socket or nothing."""
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        return None
+    return Path(f"/proc/self/fd/{descriptor}").readlink() if regular else None
+
+
+# Its name when we started: what /proc says later is the name that rotation gave it.
+_STDERR_FILE = _file_behind(2)
 
 
 def configure(group: str, config: cfg.ConfigOpts) -> None:

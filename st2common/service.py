@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from st2common import log
 from st2common.systemd import Systemd
 
 LOG = logging.getLogger(__name__)
@@ -53,7 +54,10 @@ class StatusFile:
 
     def write(self, ready: bool, health: str | None) -> None:
         partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps({**self._facts, "ready": ready, "health": health}))
+        # Others than root may write in this directory: never through a link that they have put there.
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        with open(descriptor, "w") as file:
+            file.write(json.dumps({**self._facts, "ready": ready, "health": health}))
         partial.replace(self._path)
 
     def remove(self) -> None:
@@ -61,9 +65,9 @@ class StatusFile:
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM or SIGINT sets. The second signal ends the process at once."""
-    stop = threading.Event()
+def signals() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Two events: SIGTERM or SIGINT sets the first (the second signal ends the process at once), SIGUSR1 the second."""
+    stop, reopen = threading.Event(), threading.Event()
 
     def on_signal(number: int, _frame: object) -> None:
         if stop.is_set():
@@ -71,8 +75,9 @@ def stop_signals() -> Iterator[threading.Event]:
         stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda *_: reopen.set())
     try:
-        yield stop
+        yield stop, reopen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -86,7 +91,7 @@ def run(
     Started in the given order and stopped in the reverse one: what takes work in comes last and goes first.
     """
     status, systemd = StatusFile(state_path, name, listen), Systemd()
-    with stop_signals() as stop:
+    with signals() as (stop, reopen):
         status.write(ready=False, health="starting")
         started: list[Service] = []
         try:
@@ -101,6 +106,9 @@ def run(
                 systemd.alive(health)
                 if stop.wait(HEARTBEAT_INTERVAL):
                     break
+                if reopen.is_set():
+                    reopen.clear()
+                    log.reopen_files()
         finally:
             systemd.stopping()
             _stop(started, stop_timeout)

@@ -78,11 +78,21 @@ def _parser() -> argparse.ArgumentParser:
     component.add_argument("component", choices=COMPONENTS)
     component.set_defaults(run=lambda given: management.restart(_find(given), (given.component,), _tell))
     status = commands.add_parser("status", parents=[place], help="show process ids, uptime, health and ports")
-    status.set_defaults(run=lambda given: management.status(_find(given), _tell))
+    status.add_argument("--check", action="store_true", help="exit code 3 unless all that shall run here is healthy")
+    status.set_defaults(run=lambda given: management.status(_find(given), _tell, given.check))
+    reopen = commands.add_parser(
+        "reopen-log-files", parents=[place], help="after rotation: a component opens its log files again"
+    )
+    reopen.add_argument("component", choices=COMPONENTS)
+    reopen.set_defaults(run=lambda given: management.reopen_log_files(_find(given), given.component, _tell))
     reload = commands.add_parser("reload", parents=[place], help="register content: packs, actions, runners ...")
-    for flag in REGISTER_FLAGS:
-        reload.add_argument(flag, dest="flags", action="append_const", const=flag)
-    reload.set_defaults(run=lambda given: management.reload(_find(given), given.flags or [], _tell))
+    _add_register_flags(reload)
+    reload.set_defaults(run=lambda given: management.reload(_find(given), given.flags, _tell))
+    clean = commands.add_parser(
+        "clean", parents=[place], help="start anew: ask, stop, drop the database and the logs, register, start"
+    )
+    _add_register_flags(clean)
+    clean.set_defaults(run=lambda given: management.clean(_find(given), given.flags, _ask, _tell))
     _add_standalone(commands.add_parser("standalone", help="the whole platform in one process, without RabbitMQ"))
     return parser
 
@@ -115,6 +125,11 @@ def _add_place(parser: argparse.ArgumentParser, default: object) -> None:
     )
 
 
+def _add_register_flags(parser: argparse.ArgumentParser) -> None:
+    for flag in REGISTER_FLAGS:
+        parser.add_argument(flag, dest="flags", action="append_const", const=flag, default=[])
+
+
 def _add_cancel(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cancel-actions", action="store_true", help="cancel the actions that run on this host first")
 
@@ -127,6 +142,13 @@ def _find_standalone(given: argparse.Namespace) -> Installation:
     if given.config_file:
         return Installation.configured(given.config_file)
     return Installation.in_directory(given.var or Path("var"))
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
 
 
 def _tell(line: str) -> None:

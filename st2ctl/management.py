@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from st2ctl import daemons, heartbeats, running_actions, servers
+from st2ctl import daemons, database, heartbeats, running_actions, servers, units
 from st2ctl.daemons import COMPONENTS, STANDALONE, Daemon
 from st2ctl.installation import CommandError, Installation
 
 Tell = Callable[[str], None]
+
+# Exit code of a check that finds something missing or unwell; what init scripts answer for "is not running".
+EXIT_UNWELL = 3
 
 # What takes new work in; these stop first, so that the actions which run can come to their end.
 _INTAKE = ("st2api", "st2rulesengine")
@@ -25,7 +29,10 @@ _DEFAULT_REGISTER = tuple(
 def start(installation: Installation, tell: Tell) -> int:
     with installation.locked():
         _require_no_standalone(installation)
-        _bring_up(installation, daemons.of(installation), tell)
+        if units.manage(installation):
+            units.start(_expected(installation))
+        else:
+            _bring_up(installation, daemons.of(installation), tell)
     return status(installation, tell)
 
 
@@ -34,11 +41,10 @@ def stop(installation: Installation, cancel_actions: bool, tell: Tell) -> int:
         _require_no_standalone(installation)
         if cancel_actions:
             running_actions.cancel(installation, tell)
-        running = daemons.recorded(installation, COMPONENTS)
-        if any(daemon.process() for daemon in running if daemon.name == "st2actionrunner"):
-            daemons.stop([daemon for daemon in running if daemon.name in _INTAKE], tell)
+        if any(beat.name == "st2actionrunner" for beat in heartbeats.read_all(installation.state_path)):
+            _stop(installation, _INTAKE, tell)
             running_actions.wait(installation.state_path, installation.config.actionrunner.exit_timeout, tell)
-        daemons.stop(running, tell)
+        _stop(installation, COMPONENTS, tell)
         running_actions.wait_for_idle_keepers(installation.state_path)
         if installation.development:
             servers.stop(installation)
@@ -50,18 +56,54 @@ def restart(installation: Installation, names: Sequence[str], tell: Tell) -> int
     """Stop and start without waiting for running actions: their keeper holds them until the runner is back."""
     with installation.locked():
         _require_no_standalone(installation)
-        wanted = daemons.of(installation, names)
-        daemons.stop(daemons.recorded(installation, [daemon.name for daemon in wanted]), tell)
-        _bring_up(installation, wanted, tell)
+        if units.manage(installation):
+            units.restart(names or _expected(installation))
+        else:
+            wanted = daemons.of(installation, names)
+            daemons.stop(daemons.recorded(installation, [daemon.name for daemon in wanted]), tell)
+            _bring_up(installation, wanted, tell)
     return status(installation, tell)
 
 
-def status(installation: Installation, tell: Tell) -> int:
+def status(installation: Installation, tell: Tell, check: bool = False) -> int:
+    """``check``: exit code 3 unless every component that is expected here runs and is well."""
     beats = heartbeats.read_all(installation.state_path)
-    expected = () if any(beat.name == STANDALONE for beat in beats) else daemons.components(installation.config)
+    expected = () if any(beat.name == STANDALONE for beat in beats) else _expected(installation)
     for line in heartbeats.table(beats, expected):
         tell(line)
-    return 0
+    well = beats and all(beat.well for beat in beats) and {beat.name for beat in beats} >= set(expected)
+    return EXIT_UNWELL if check and not well else 0
+
+
+def reopen_log_files(installation: Installation, component: str, tell: Tell) -> int:
+    """Tell the component's processes to open their log files again: rotation has moved them away."""
+    found = [beat for beat in heartbeats.read_all(installation.state_path) if beat.name == component]
+    if not found:
+        tell(f"{component} is not running")
+        return 0
+    installation.require_rights()
+    for beat in found:
+        beat.process.send(signal.SIGUSR1)
+    return status(installation, tell)
+
+
+def clean(installation: Installation, flags: Sequence[str], ask: Callable[[str], str], tell: Tell) -> int:
+    """Start anew: everything that was stored and logged is gone, what is in files is registered again."""
+    installation.require_rights()
+    question = f"This drops the database {installation.config.database.db_name} and the logs in {installation.logs}. "
+    if ask(f"{question}Are you sure (y/n)? ") != "y":
+        return 0
+    if installation.development:
+        servers.start(installation, tell)
+    with installation.locked():
+        _require_no_standalone(installation)
+        _stop(installation, COMPONENTS, tell)
+        database.drop(installation)
+    for log in installation.logs.glob("*"):
+        if log.is_file():
+            log.unlink()
+    code = reload(installation, flags, tell)
+    return start(installation, tell) or code
 
 
 def reload(installation: Installation, flags: Sequence[str], tell: Tell) -> int:
@@ -69,6 +111,20 @@ def reload(installation: Installation, flags: Sequence[str], tell: Tell) -> int:
     code = subprocess.call(_register_command(installation, wanted))
     status(installation, tell)
     return code
+
+
+def _expected(installation: Installation) -> Sequence[str]:
+    """The components that shall run on this host."""
+    if units.manage(installation) and "COMPONENTS" not in os.environ:
+        return units.enabled()
+    return daemons.components(installation.config)
+
+
+def _stop(installation: Installation, names: Sequence[str], tell: Tell) -> None:
+    if units.manage(installation):
+        units.stop(names)
+    # Also what was started before there were units.
+    daemons.stop(daemons.recorded(installation, names), tell)
 
 
 def _bring_up(installation: Installation, wanted: Sequence[Daemon], tell: Tell) -> None:

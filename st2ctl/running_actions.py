@@ -13,8 +13,7 @@ from pathlib import Path
 from pymongo.errors import PyMongoError
 
 from st2common.auth.tokens import Tokens
-from st2common.config.clients import database_location
-from st2common.models import connection
+from st2ctl.database import connected
 from st2ctl.installation import Installation
 
 _LOOK_INTERVAL = 0.1
@@ -75,13 +74,8 @@ def cancel(installation: Installation, tell: Callable[[str], None]) -> None:
 
 def _token(installation: Installation) -> str:
     """A token for a minute. Whoever may read the configuration has the whole database."""
-    config = installation.config
-    uri, options = database_location(config)
-    try:
-        database = connection.connect(uri, config.database.db_name, config.database.connection_timeout, **options)
-        return Tokens(database).create(config.system_user.user, _TOKEN_TTL, service=True).token
-    finally:
-        connection.disconnect()
+    with connected(installation) as database:
+        return Tokens(database).create(installation.config.system_user.user, _TOKEN_TTL, service=True).token
 
 
 def _runs_of(slot: Path) -> list[Path]:

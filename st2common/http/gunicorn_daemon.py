@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventPyWSGIWorker
 
+from st2common import log
 from st2common.http.serving import LISTEN_BACKLOG, MAX_CONNECTIONS, HttpServer, WebApplication
 from st2common.service import HEARTBEAT_INTERVAL, StatusFile
 from st2common.systemd import Systemd
@@ -97,6 +98,7 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         self._stop = Event()
+        self._reopen = False
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -116,6 +118,10 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             os._exit(0)
         self._stop.set()
 
+    def handle_usr1(self, sig: int, frame: Any) -> None:
+        # Not here: whoever is interrupted may hold what writing to a log needs.
+        self._reopen = True
+
     def run(self) -> None:
         web: WebApplication = self.wsgi
         server = HttpServer(self.sockets[0], web.application, web.tls)
@@ -127,6 +133,9 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
             self.app.status.write(ready=True, health=health)
             self.app.systemd.alive(health)
             self._stop.wait(HEARTBEAT_INTERVAL)
+            if self._reopen:
+                self._reopen = False
+                log.reopen_files()
         self.app.systemd.stopping()
         deadline = time.monotonic() + self.cfg.graceful_timeout
         # The rest is for closing the clients.
@@ -145,4 +154,5 @@ class _Log(Logger):  # type: ignore[misc]
         """Nothing: see above."""
 
     def reopen_files(self) -> None:
-        """The daemon's log has its own way."""
+        """In the master, which passes SIGUSR1 on to its worker."""
+        log.reopen_files()

@@ -36,10 +36,12 @@ class Platform:
             for service, port in zip(("api", "stream", "auth"), pick_ports(None, None, None), strict=True):
                 self.configure(service, port=str(port))
 
-    def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """``st2ctl <mode> <arguments>``."""
+    def ctl(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        """``st2ctl <mode> <arguments>``; ``answer`` is what it reads when it asks."""
         words = [str(self._programs / "st2ctl"), *self._mode, *arguments, "--var", str(self.var)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, cwd=self.var.parent)
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, cwd=self.var.parent, input=answer
+        )
 
     def start(self) -> str:
         started = self.ctl("start")

@@ -43,6 +43,7 @@ def test_every_daemon_is_well(platform: Platform) -> None:
     assert [line.split(" PID: ")[0] for line in lines] == sorted(components(platform.config))
     assert all("healthy" in line for line in lines), status.stdout
     assert f"127.0.0.1:{platform.config.api.port}" in status.stdout
+    assert platform.ctl("status", "--check").returncode == 0
 
 
 def test_restart_during_a_running_action_loses_nothing(platform: Platform, tmp_path: Path) -> None:
@@ -77,9 +78,28 @@ def test_a_daemon_that_was_killed_is_shown_and_started_again(platform: Platform)
     process = platform.process("st2garbagecollector")
     process.send(signal.SIGKILL)
     assert process.wait(10)
-    assert "st2garbagecollector is not running." in platform.ctl("status").stdout
+    status = platform.ctl("status")
+    assert "st2garbagecollector is not running." in status.stdout
+    assert status.returncode == 0
+    assert platform.ctl("status", "--check").returncode == 3
     platform.start()
     assert platform.process("st2garbagecollector") != process
+
+
+@pytest.mark.parametrize("component", ["st2api", "st2rulesengine"])
+def test_a_daemon_opens_its_log_again_when_it_was_moved_away(platform: Platform, component: str) -> None:
+    log = platform.var / "logs" / f"{component}.log"
+    before = platform.process(component)
+    moved = log.rename(log.with_suffix(".1"))
+    reopened = platform.ctl("reopen-log-files", component)
+    assert reopened.returncode == 0, reopened.stderr
+    assert f"{component} PID: " in reopened.stdout
+    eventually(log.exists)
+    assert platform.process(component) == before
+    size = moved.stat().st_size
+    assert platform.ctl("restart-component", component).returncode == 0
+    assert f"{component} is ready" in log.read_text()
+    assert moved.stat().st_size == size
 
 
 def test_reload_registers_and_shows_the_status(platform: Platform) -> None:
@@ -104,6 +124,17 @@ def test_stop_with_cancel_ends_the_actions_that_run(platform: Platform) -> None:
     platform.start()
     canceled = json.loads(platform.st2("execution", "get", execution_id, "-j").stdout)
     assert canceled["status"] == "canceled"
+
+
+def test_clean_starts_anew_and_asks_before(platform: Platform) -> None:
+    execution_id = start_action(platform, "true")
+    declined = platform.ctl("clean", answer="n\n")
+    assert declined.returncode == 0
+    assert platform.st2("execution", "get", execution_id).returncode == 0
+    cleaned = platform.ctl("clean", answer="y\n")
+    assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
+    assert platform.st2("execution", "get", execution_id).returncode == 1
+    assert platform.st2("run", "core.local", "cmd=true").returncode == 0
 
 
 def test_a_second_platform_on_the_same_ports_is_refused(platform: Platform, tmp_path: Path) -> None:

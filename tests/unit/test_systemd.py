@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def test_a_daemon_tells_its_life(receiver: Receiver, tmp_path: Path, monkeypatch
     monkeypatch.setenv("NOTIFY_SOCKET", receiver.address)
     monkeypatch.setattr(service, "HEARTBEAT_INTERVAL", 0.01)
     stop = threading.Event()
-    monkeypatch.setattr(service, "stop_signals", lambda: service.contextlib.nullcontext(stop))
+    monkeypatch.setattr(service, "signals", lambda: contextlib.nullcontext((stop, threading.Event())))
     sick = Sick()
     thread = threading.Thread(target=service.run, args=("st2test", [sick], tmp_path, 1.0))
     thread.start()
