@@ -24,6 +24,7 @@ from st2common.output.log import Position
 from st2common.output.masking import mask_text, needles
 from st2common.output.writer import Writer
 from st2common.retry import until_done
+from st2common.services.repeats import may_run_again, run_again
 from st2common.services.stored_result import storable
 
 LOG = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ class ActiveRun:
     def _follow(self, request: RunRequest, runner: Runner, writer: Writer) -> None:
         """See the child to its end, unless we have to leave it before."""
         ended = self._pump(writer)
-        if ended is None:
+        if ended is None or (ended is _KEEPER_LOST and self._run_again(writer)):
             return
         outcome = Outcome(
             exit=ended,
@@ -208,6 +209,17 @@ class ActiveRun:
         if ended is _KEEPER_LOST:
             status = Status.ABANDONED
         self._conclude(status, result, ended.exit_code)
+
+    def _run_again(self, writer: Writer) -> bool:
+        """The end of a run that was lost, where the action says that it may be run twice."""
+        shop, document = self._workshop, self._document
+        if self._canceled or not may_run_again(document):
+            return False
+        reason = "The process that kept this action was lost."
+        if self._until_done(lambda: run_again(shop.executions, shop.events, writer, document, reason)) is None:
+            return False
+        shop.keeper.forget(self.name)
+        return True
 
     def _settle(self, settled: Settled) -> None:
         """The end of an action without a child, or of our part in it."""

@@ -1,4 +1,4 @@
-"""Ends executions whose runner is lost, so that nobody waits for them for ever.
+"""Ends executions whose runner is lost, or has them run again, so that nobody waits for them for ever.
 
 A runner renews the lease of what it runs. When a lease runs out, the rescuer first takes the execution over as a new
 attempt: from then on nothing that the old runner writes counts. Then it ends the log, then the execution. If it dies in
@@ -17,9 +17,12 @@ from st2common.models.execution_view import result_size
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
 from st2common.output.chunk import End
+from st2common.output.doorbell import Doorbell
 from st2common.output.log import OutputLog
+from st2common.output.writer import Writer
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
+from st2common.services.repeats import may_run_again, run_again, runs
 from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +82,8 @@ class Rescuer:
             return
         execution_id = str(seized["_id"])
         try:
+            if may_run_again(seized) and not self._log.end(execution_id) and self._run_again(seized):
+                return
             # The record carries the attempt after the lost one: ours.
             end_log(self._log, self._transport, {**expired, "status": str(Status.ABANDONED)})
         except Fenced:
@@ -87,14 +92,26 @@ class Rescuer:
             return
         end = self._log.end(execution_id)
         if end is not None:
-            self._end(execution_id, seized["attempt"], end, _runner(expired))
+            self._end(seized, end)
 
-    def _end(self, execution_id: str, attempt: int, end: End, runner: str) -> None:
-        result = _result(end, runner)
-        fields = {"result": result, "result_size": result_size(result)}
-        ended = self._executions.change(execution_id, Status(end.status), attempt=attempt, fields=fields)
+    def _run_again(self, seized: Document) -> bool:
+        execution_id, attempt = str(seized["_id"]), seized["attempt"]
+        position = self._log.take_over(execution_id, attempt)
+        writer = Writer(self._log, Doorbell(self._transport), execution_id, attempt, position, [])
+        reason = f"The runner on {_runner(seized)} was lost."
+        if run_again(self._executions, self._events, writer, seized, reason) is None:
+            return False
+        LOG.warning("Execution %s is run again: its runner on %s was lost", execution_id, _runner(seized))
+        return True
+
+    def _end(self, seized: Document, end: End) -> None:
+        execution_id, result = str(seized["_id"]), _result(end, seized)
+        # Who asked for its end has set the result of a canceled one.
+        canceled = end.status == Status.CANCELED
+        fields = {} if canceled else {"result": result, "result_size": result_size(result)}
+        ended = self._executions.change(execution_id, Status(end.status), attempt=seized["attempt"], fields=fields)
         if ended is not None:
-            LOG.warning("Execution %s is %s, its runner on %s was lost", execution_id, ended["status"], runner)
+            LOG.warning("Execution %s is %s, its runner on %s was lost", execution_id, ended["status"], _runner(seized))
             self._events.updated(ended)
 
 
@@ -104,9 +121,10 @@ def _runner(execution: Document) -> str:
     return f"{info.get('hostname', 'unknown host')} (pid {info.get('pid', 'unknown')})"
 
 
-def _result(end: End, runner: str) -> Document:
-    lost = f"The runner on {runner} that ran this execution was lost"
+def _result(end: End, seized: Document) -> Document:
+    lost = f"The runner on {_runner(seized)} that ran this execution was lost"
     if end.status == Status.ABANDONED:
-        return {"error": f"{lost}. What the action printed until then is in its output; whether it ended is unknown."}
+        error = f"{lost}. What the action printed until then is in its output; whether it ended is unknown."
+        return {"error": f"{error} It was run {runs(seized)} times." if runs(seized) > 1 else error}
     # The runner had written the end of the log, which tells the truth, and died before it changed the execution.
     return {"error": f"{lost} after the action had ended, before its result was stored.", "exit_code": end.exit_code}

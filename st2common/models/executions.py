@@ -28,6 +28,7 @@ The document in ``action_execution_d_b``::
     cancel             {user}: set once somebody asked for its end
     stream_output      whether its output shows while it runs; set by the claim
     output_in_log      {stream: bytes}: output too long for the result, which is to be read from the log
+    repeats            how many runs of it were lost and followed by another one
     republish_at       microseconds since the epoch: when the sweeper publishes it again if nobody claims it before
     output_purged      True once its output was removed for its age
 """

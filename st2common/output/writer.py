@@ -174,6 +174,16 @@ class Writer:
             self._number(state, state.lines.flush(end=True))
             self._append(state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True))
 
+    def remark(self, line: str) -> None:
+        """A line of the platform's own on stderr, behind all that the source has printed and will ever print."""
+        now = now_us()
+        self.close(())
+        for stream, state in self._streams.items():
+            state.skip = 0
+            if state.unfinished:
+                self._take([Arrival(stream, b"\n", now)])
+        self.write([Arrival(Stream.STDERR, f"{line}\n".encode(), now)])
+
     def finish(self, status: str, exit_code: int | None) -> End:
         """Store what is left and the end record, in one write where it can be; the record that is in force: that of
         an earlier process of this attempt, if it came so far."""

@@ -14,6 +14,7 @@ from st2actionrunner import leases
 from st2actionrunner.active_runs import ActiveRuns
 from st2common.clock import now_us
 from st2common.errors import TransportError
+from st2common.models import actions
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
 from st2common.output.chunk import Chunk, End, Stream
@@ -165,6 +166,27 @@ def test_a_keeper_that_is_killed(bench: Bench) -> None:
     assert bench.run("echo well again")["result"]["stdout"] == "well again"
     eventually(lambda: bench.run_directories() == [])
     assert bench.keepers() != [keeper]
+
+
+def test_a_repeatable_action_runs_again_when_its_keeper_is_killed(bench: Bench, tmp_path: Path) -> None:
+    bench.runner()
+    tags = [{"name": "repeatable", "value": True}]
+    bench.database["action_d_b"].update_one({"ref": "core.local"}, {"$set": {"tags": tags}})
+    eventually(lambda: (actions.recent("core.local") or {})["tags"] == tags)
+    execution_id = bench.request(
+        f"echo run >> {tmp_path}/runs; echo begun; until [ -e {tmp_path}/go ]; do sleep 0.05; done"
+    )
+    bench.wait_for_output(execution_id, b"begun\n")
+    [keeper] = bench.keepers()
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: bench.stored(execution_id)["status"] == "requested", PATIENCE)
+    bench.deliver(execution_id)  # as the sweeper does
+    (tmp_path / "go").touch()
+    ended = bench.ended(execution_id)
+    assert (ended["status"], ended["attempt"], ended["result"]["stdout"]) == ("succeeded", 2, "begun")
+    assert (tmp_path / "runs").read_text() == "run\nrun\n"
+    assert bench.output(execution_id) == b"begun\nbegun\n"
+    assert b"The action is run again: run 2 of at most 3." in bench.output(execution_id, Stream.STDERR)
 
 
 def test_executions_wait_while_the_keeper_is_replaced(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,10 @@ def rescuer(
     return Rescuer(executions, log, transport, ExecutionEvents(transport), "collector-1")
 
 
-def lost(stored: Store, status: str = "running", lease_ago: int = SECOND) -> str:
+REPEATABLE = {"ref": "examples.again", "tags": [{"name": "repeatable", "value": True}]}
+
+
+def lost(stored: Store, status: str = "running", lease_ago: int = SECOND, **fields: Any) -> str:
     return stored(
         status,
         age=60 * SECOND,
@@ -40,6 +44,7 @@ def lost(stored: Store, status: str = "running", lease_ago: int = SECOND) -> str
         owner="runner-1",
         lease_until=now_us() - lease_ago,
         liveaction={"id": str(ObjectId()), "runner_info": {"hostname": "host-1", "pid": 77}},
+        **fields,
     )
 
 
@@ -87,6 +92,53 @@ def test_a_lost_execution_is_abandoned_with_a_reason_and_a_log_that_ends(
     bell, update = sorted(events, key=lambda message: message.exchange == EXECUTION)
     assert parse(bell).end == end
     assert (update.routing_key, update.body["execution"]["status"]) == ("update", "abandoned")
+
+
+def test_what_may_be_repeated_is_run_again_and_its_log_says_so(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    execution_id = lost(stored, action=REPEATABLE)
+    log.append([line(execution_id, 1)])
+    rescuer.run()
+    after = found(executions, execution_id)
+    assert (after["status"], after["attempt"], after["repeats"]) == ("requested", 2, 1)
+    assert [each["_id"] for each in executions.unclaimed(now_us(), 10)] == [after["_id"]]
+    assert log.end(execution_id) is None
+    *_, mark = log.read(execution_id, 0)
+    assert (mark.stream, mark.attempt) == (Stream.STDERR, 2)
+    assert mark.data.startswith(b"--- The runner on host-1 (pid 77) was lost. The action is run again: run 2 of")
+    with pytest.raises(Fenced):
+        log.append([line(execution_id, 2)])
+    assert executions.change(execution_id, Status.FAILED, attempt=1) is None
+
+
+def test_a_line_that_was_cut_off_is_ended_before_the_mark(rescuer: Rescuer, log: MongoOutputLog, stored: Store) -> None:
+    execution_id = lost(stored, action=REPEATABLE)
+    log.append([replace(line(execution_id, 1), data=b"a", unfinished=True)])
+    rescuer.run()
+    assert b"".join(chunk.data for chunk in log.read_stream(execution_id, Stream.STDOUT, 0)) == b"a\n"
+
+
+@pytest.mark.parametrize("why", [{"repeats": 2}, {"status": "canceling"}])
+def test_it_is_not_run_again_for_ever_nor_against_anybodys_will(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store, why: dict[str, Any]
+) -> None:
+    execution_id = lost(stored, action=REPEATABLE)
+    executions.collection.update_one({"_id": ObjectId(execution_id)}, {"$set": why})
+    rescuer.run()
+    after = found(executions, execution_id)
+    assert after["status"] == "abandoned"
+    assert ("It was run 3 times." in after["result"]["error"]) is ("repeats" in why)
+    assert log.end(execution_id) is not None
+
+
+def test_what_has_ended_is_not_run_again(
+    rescuer: Rescuer, executions: Executions, log: MongoOutputLog, stored: Store
+) -> None:
+    execution_id = lost(stored, action=REPEATABLE)
+    log.finish(End(execution_id, 1, 1, "succeeded", 0, now_us()))
+    rescuer.run()
+    assert found(executions, execution_id)["status"] == "succeeded"
 
 
 def test_whoever_is_alive_is_left_alone(
