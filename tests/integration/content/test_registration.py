@@ -13,7 +13,16 @@ from pymongo.database import Database
 
 from st2common import config as configuration
 from st2common.content import paths, registrar
-from st2common.models import action_aliases, actions, packs, policies, runner_types
+from st2common.models import (
+    action_aliases,
+    actions,
+    packs,
+    policies,
+    rules,
+    runner_types,
+    trigger_types,
+    triggers,
+)
 
 Documents = Database[dict[str, Any]]
 
@@ -176,9 +185,9 @@ def test_the_command(database: Documents, database_uri: str, config: cfg.ConfigO
     tolerant = register_command(database, database_uri, tmp_path, "--register-all", "--register-no-fail-on-failure")
     assert tolerant.returncode == 0
     write(tmp_path, {"mine/actions/a.yaml": ACTION.format("a")})
-    rules = register_command(database, database_uri, tmp_path, "--register-actions", "--register-rules", "--verbose")
-    assert rules.returncode == 0
-    assert "There are no rules in this version" in rules.stderr
+    chosen = register_command(database, database_uri, tmp_path, "--register-actions", "--register-rules", "--verbose")
+    assert chosen.returncode == 0
+    assert "Pack examples: 4 rules registered" in chosen.stderr
     assert refs("mine") == ["mine.a"]
 
 
@@ -210,3 +219,40 @@ def test_aliases_and_policies(database: Documents, config: cfg.ConfigOpts, tmp_p
     registrar.register(config, ["aliases", "policies"], directory)
     assert (action_aliases.find({})[1], policies.find({})[1]) == (0, 1)
     assert registrar.unregister("mine")["policies"] == 1
+
+
+EVENT = "name: {0}\n"
+RULE = "name: {0}\nenabled: true\ntrigger: {{type: {1}}}\naction: {{ref: core.echo}}\n"
+
+
+def test_triggers_and_rules_of_packs(database: Documents, config: cfg.ConfigOpts, tmp_path: Path) -> None:
+    # A rule may wait for what a pack registers that comes after its own.
+    write(
+        tmp_path,
+        {
+            "early/pack.yaml": MANIFEST.format("early"),
+            "early/rules/wait.yaml": RULE.format("wait", "late.event"),
+            "early/rules/broken.yaml": RULE.format("broken", "late.nosuch"),
+            "late/pack.yaml": MANIFEST.format("late"),
+            "late/triggers/event.yaml": EVENT.format("event"),
+            "late/triggers/bad.yaml": "name: bad\npayload_schema: {type: objekt}\n",
+        },
+    )
+    report = registrar.register(config)
+    assert len(report.errors) == 2
+    assert 'no trigger type "late.nosuch"' in " ".join(report.errors)
+    assert "payload_schema: it is not a JSON schema" in " ".join(report.errors)
+    [wait] = rules.find({"pack": "early"})[0]
+    assert (wait["enabled"], wait["trigger"]["ref"], wait["metadata_file"]) == (True, "late.event", "rules/wait.yaml")
+    before = rules.find({})[0], trigger_types.find({})[0], triggers.find()[0]
+    registrar.register(config)
+    assert (rules.find({})[0], trigger_types.find({})[0], triggers.find()[0]) == before
+    assert rules.get("examples.webhook_to_action") is not None
+    hooks = triggers.find(["core.st2.webhook"])[0]
+    assert {"url": "sample"} in [trigger["parameters"] for trigger in hooks]
+    for name in ("early/rules/wait.yaml", "late/triggers/event.yaml", "late/triggers/bad.yaml"):
+        (tmp_path / "packs" / name).unlink()
+    registrar.register(config)
+    assert (rules.get("early.wait"), trigger_types.get("late.event"), triggers.get("late.event")) == (None, None, None)
+    assert registrar.unregister("examples")["rules"] > 0
+    assert {"url": "sample"} not in [trigger["parameters"] for trigger in triggers.find(["core.st2.webhook"])[0]]
