@@ -44,6 +44,17 @@ class Graph:
             if len(part) > 1 or name in self.following[name]
         )
 
+    def splits_before(self, name: str) -> set[str]:
+        """The :attr:`splits` on the ways that lead to a task, itself included."""
+        before: set[str] = set()
+        waiting = [name] if self.splits else []
+        while waiting:
+            at = waiting.pop()
+            if at not in before:
+                before.add(at)
+                waiting.extend(self.sources[at])
+        return before & self.splits
+
     def reachable(self, names: Iterable[str], without: str | None = None) -> set[str]:
         """``names`` and the tasks that transitions lead to from them, on ways that do not go through ``without``."""
         found: set[str] = set()

@@ -59,6 +59,10 @@ def _never_met(workflow: Workflow, graph: Graph, task: Task) -> str | None:
     if sum(source in before for source in sources) < needed:
         after = ", ".join(source for source in sources if source not in before)
         return f"The join can never be met: {after} cannot come before it"
+    apart = {frozenset(graph.splits_before(source)) for source in sources}
+    if task.join == "all" and len(apart) > 1:
+        splits = ", ".join(sorted(frozenset.union(*apart) - frozenset.intersection(*apart)))
+        return f"The join can never be met: what follows {splits} runs once for each branch that leads there"
     return None
 
 

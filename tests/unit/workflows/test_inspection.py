@@ -113,6 +113,18 @@ def test_all_is_found_at_once() -> None:
     ]
 
 
+def test_a_join_of_branches_that_run_several_times() -> None:
+    assert problems("""
+        version: 1.0
+        tasks:
+          a: {next: [{do: c}]}
+          b: {next: [{do: c}]}
+          c: {next: [{do: joined}]}
+          d: {next: [{do: joined}]}
+          joined: {join: all}
+        """) == [("semantic", "tasks.joined.join", 8)]
+
+
 def test_a_circle_has_no_way_in() -> None:
     assert problems("{version: 1.0, tasks: {a: {next: [{do: b}]}, b: {next: [{do: a}]}}}") == [("semantic", "tasks", 1)]
 
