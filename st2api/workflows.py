@@ -10,7 +10,7 @@ from st2common.errors import ValidationError
 from st2common.http import body
 from st2common.http.authorization import any_user
 from st2common.http.responses import answer
-from st2common.services.workflow_actions import check_actions
+from st2common.services.workflow_actions import problems_with_actions
 from st2common.workflows.inspection import inspect_text
 
 DEFINITION: dict[str, Any] = {"type": "string", "description": "YAML"}
@@ -26,4 +26,4 @@ def inspect() -> Response:
     text = body.parsed()
     if not isinstance(text, str):
         raise ValidationError("The definition of the workflow is expected as text/plain.")
-    return answer([problem.as_json() for problem in inspect_text(text, check_actions)])
+    return answer([problem.as_json() for problem in inspect_text(text, problems_with_actions)])

@@ -9,10 +9,21 @@ from st2common.models import actions, runner_types
 from st2common.services.parameters import merged_parameters
 from st2common.workflows.chain.spec import Chain
 from st2common.workflows.languages import Spec
-from st2common.workflows.problems import Place, Problem
+from st2common.workflows.problems import InvalidWorkflow, Place, Problem
 
 
-def check_actions(spec: Spec) -> Iterator[Problem]:
+def check_actions(workflow: Spec) -> None:
+    """
+    Raises:
+        InvalidWorkflow: an Orquesta workflow uses actions that cannot be. In a chain the node that does fails, when its
+            turn comes.
+    """
+    problems = [] if isinstance(workflow, Chain) else list(problems_with_actions(workflow))
+    if problems:
+        raise InvalidWorkflow(problems)
+
+
+def problems_with_actions(spec: Spec) -> Iterator[Problem]:
     """What is wrong with its use of actions, as far as it is known before it runs."""
     for place, ref, given in _uses(spec):
         if "<%" not in ref and "{{" not in ref:
@@ -34,7 +45,7 @@ def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterat
     action = actions.recent(ref) if "." in ref else None
     runner_type = runner_types.recent(action["runner_type"]) if action else None
     if action is None or runner_type is None:
-        yield Problem("content", f'There is no action "{ref}"', place)
+        yield Problem("content", f'Action "{ref}" cannot be found.', place)
         return
     if given is None:
         return

@@ -21,6 +21,7 @@ from st2common.models.statuses import CLAIMABLE, COMPLETED, Status
 from st2common.models.workflow_executions import WorkflowExecutions
 from st2common.output.log import LogUnavailable
 from st2common.services.events import ExecutionEvents
+from st2common.services.workflow_actions import check_actions
 from st2common.transport.port import Transport
 from st2common.workflows import languages
 from st2common.workflows.problems import InvalidWorkflow
@@ -117,6 +118,7 @@ class Engine:
         spec = beginning.understood(execution["runner"]["name"], first["definition"])
         steps = self._steps(execution, first)
         if earlier is None:
+            check_actions(spec)
             conductor = languages.conduct(spec, steps.lookups())
             decision = beginning.begin(self._config, self._workshop.database, execution, conductor, now)
         else:

@@ -30,8 +30,8 @@ def test_actions_are_looked_at(client: FlaskClient) -> None:
     found = inspect(client, WORKFLOW)
     assert {problem["type"] for problem in found} == {"content"}
     assert [(problem["spec_path"], problem["message"], problem["line"]) for problem in found] == [
-        ("tasks.unknown", 'There is no action "core.nothing"', 7),
-        ("tasks.nameless", 'There is no action "nothing"', 8),
+        ("tasks.unknown", 'Action "core.nothing" cannot be found.', 7),
+        ("tasks.nameless", 'Action "nothing" cannot be found.', 8),
         ("tasks.needs", 'The action "core.local" needs the parameter "cmd"', 9),
         ("tasks.more", 'The action "core.local" has no parameter "colour"', 10),
     ]

@@ -140,12 +140,13 @@ def test_tasks_run_again(stage: Stage) -> None:
     ("definition", "message"),
     [
         ("version: 1.0\ntasks: {a: {action: core.nothing}}", 'Action "core.nothing" cannot be found.'),
-        ("version: 1.0\ntasks: {a: {action: core.local, input: {no: 1}}}", "no"),
+        ("version: 1.0\ntasks: {a: {action: core.local, input: {cmd: date, nope: 1}}}", 'has no parameter "nope"'),
+        ("version: 1.0\ntasks: {a: {action: core.local}}", 'needs the parameter "cmd"'),
         ("version: 1.0\ntasks: {a: {action: core.local, input: {cmd: '<% 1 / 0 %>'}}}", "1 / 0"),
         ("version: 1.0\ntasks: {a: {with: <% 5 %>, action: core.local cmd=date}}", "no list"),
         ("version: 1.0\ntasks: {a: {action: core.local cmd=date, next: [{do: b}]}}", "b"),
         ("version: 1.0\ntasks: 5", "5"),
-        ("version: [", "bad.yaml:1: expected the node content"),
+        ("version: [", "bad.yaml:2: did not find expected node content"),
     ],
 )
 def test_what_cannot_run_fails_and_says_why(stage: Stage, definition: str, message: str) -> None:
