@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.platform import Platform
 from bench.report import Row, table
-from bench.rows import broker, cost, executions, fanout, latency, lines, memory, odd_output, wall
+from bench.rows import broker, cost, executions, fanout, latency, lines, memory, odd_output, rules, wall
 from bench.session import Session
 
 # In this order: `cost` before the rows that restart a daemon or the broker.
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "fanout": fanout.rows,
     "lines": lines.rows,
     "odd_output": odd_output.rows,
+    "rules": rules.rows,
     "cost": cost.rows,
     "wall": wall.rows,
     "broker": broker.rows,

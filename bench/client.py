@@ -42,6 +42,10 @@ class Api:
         while block := answer.read(1 << 20):
             yield block
 
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Any other request; the answer's JSON."""
+        return self._call(method, path, None if body is None else json.dumps(body))
+
     def close(self) -> None:
         self._connection.close()
 
@@ -51,7 +55,7 @@ class Api:
         text = answer.read()
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(text) if text else {}
         return found
 
 

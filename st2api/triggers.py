@@ -109,9 +109,9 @@ def remove_type(ref_or_id: str) -> Response:
 @routes.get("/triggers")
 @needs("trigger_list")
 def list_triggers() -> Response:
-    """All of them, or those of one ``type``."""
-    wanted = query.text("type")
-    found, _ = triggers.find([wanted] if wanted else None)
+    """All of them, or those of one ``type``. What is no reference of a type is no filter: a client sends "None"."""
+    wanted = query.text("type") or ""
+    found, _ = triggers.find([wanted] if "." in wanted else None)
     return answer(found)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 WORKFLOWS = "the platform has no workflow runners yet (orquesta, action-chain)"
-RULES = "the API has no /rules yet"
-TRIGGERS = "the API has no /triggertypes, /triggers and /triggerinstances yet"
 SENSORS = "the API has no /sensortypes yet"
 WEBHOOKS = "the API has no /webhooks yet"
 TIMERS = "the API has no /timers yet"
@@ -23,13 +21,6 @@ TIMERS = "the API has no /timers yet"
             "execution resume <workflow>": WORKFLOWS,
             "execution re-run <workflow> --tasks t": WORKFLOWS,
             "run --show-tasks <workflow>": WORKFLOWS,
-            "rule create f.yaml": RULES,
-            "rule list": RULES,
-            "rule-enforcement list": RULES,
-            "trigger list": TRIGGERS,
-            "trigger getspecs": TRIGGERS,
-            "trigger-instance list": TRIGGERS,
-            "trigger-instance re-emit <id>": TRIGGERS,
             "sensor list": SENSORS,
             "webhook list": WEBHOOKS,
             "timer list": TIMERS,
