@@ -149,7 +149,9 @@ def live_parameters(
     given = {name: value for name, value in given.items() if value is not None}
     kept = {name: value for name, value in (kept or {}).items() if value is not None and name not in given}
     _check_nesting({**kept, **given})
-    scope = Scope(context, config or {}, st2kv if st2kv is not None else EmptyDatastore(), names or {})
+    scope = Scope(
+        context, {} if config is None else config, st2kv if st2kv is not None else EmptyDatastore(), names or {}
+    )
     return _without_nulls(_rendered(schema, given, kept, scope))
 
 
@@ -187,7 +189,7 @@ def split_for_run(
         TemplateError, ValidationError: a default cannot be rendered or cast.
     """
     schema = schema_of(action, runner_type)
-    scope = Scope(context, config or {}, st2kv if st2kv is not None else EmptyDatastore())
+    scope = Scope(context, {} if config is None else config, st2kv if st2kv is not None else EmptyDatastore())
     kept = {name: value for name, value in parameters.items() if value is not None}
     values = _rendered(schema, {}, kept, scope)
     for name in schema.parameters:

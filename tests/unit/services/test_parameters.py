@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -99,6 +100,26 @@ def test_a_template_that_fails(given_parameters: dict[str, Any], text: str) -> N
 def test_a_default_that_is_a_template_is_rendered_on_request() -> None:
     action = action_with({"cmd": {"type": "string", "default": "echo {{ who }}"}, "who": {"type": "string"}})
     assert accepted({"who": "bob"}, action) == {"who": "bob", "cmd": "echo bob"}
+
+
+class UntouchedConfig(Mapping[str, Any]):
+    """The configuration of a pack costs queries: looking at it is a failure."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise AssertionError(f"somebody looked at {name}")
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("somebody looked at the names")
+
+    def __len__(self) -> int:
+        raise AssertionError("somebody looked at the size")
+
+
+def test_nobody_looks_at_a_configuration_that_no_template_asks_for() -> None:
+    assert accepted({"cmd": "sleep {{ timeout }}"}, config=UntouchedConfig()) == {"cmd": "sleep 60"}
+    split_for_run(ACTION, RUNNER, {"cmd": "date"}, CONTEXT, config=UntouchedConfig())
+    with pytest.raises(TemplateError, match="looked at greeting"):
+        accepted({"cmd": "{{ config_context.greeting }}"}, config=UntouchedConfig())
 
 
 def test_what_was_rendered_is_never_rendered_again() -> None:
