@@ -27,10 +27,13 @@ from st2api import (
     rule_enforcements,
     rules,
     runner_types,
+    sensors,
     service_registry,
+    timers,
     traces,
     triggers,
     web,
+    webhooks,
     workflows,
 )
 from st2api.context import EXTENSION, Api
@@ -78,6 +81,9 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         alias_executions.routes,
         configs.routes,
         runner_types.routes,
+        sensors.routes,
+        timers.routes,
+        webhooks.routes,
         packs.routes,
         pack_install.routes,
         pack_views.routes,

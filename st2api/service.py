@@ -14,6 +14,7 @@ from st2common.models.executions import Executions
 from st2common.models.keys import Keys
 from st2common.models.roles import Roles
 from st2common.models.rule_enforcements import RuleEnforcements
+from st2common.models.sensor_runs import SensorRuns
 from st2common.models.traces import Traces
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.mongo_log import MongoOutputLog
@@ -66,5 +67,6 @@ def prepare(database: Database[Document], transport: Transport) -> None:
     Traces(database).ensure_indexes()
     MongoOutputLog(database).ensure_indexes()
     RuleEnforcements(database).ensure_indexes()
+    SensorRuns(database).ensure_indexes()
     TriggerInstances(database).ensure_indexes()
     transport.declare(EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE)

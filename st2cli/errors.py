@@ -22,6 +22,13 @@ class NothingToDelete(CommandError):
     exit_code = 2
 
 
+class StoppedWatching(CommandError):
+    """The person has pressed Ctrl-C; the exit code is that of a process which SIGINT has ended."""
+
+    exit_code = 130
+    label = ""
+
+
 class Unreachable(CommandError):
     """No answer from the service at all."""
 

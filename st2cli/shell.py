@@ -33,11 +33,14 @@ _GROUPS = {
     "role": "what users may do: roles and their permissions",
     "role-assignment": "which user has which role",
     "runner": "the ways in which actions are run",
+    "sensor": "what watches other systems and tells what happens there",
     "service-registry": "which processes of the platform live",
     "trigger": "the kinds of events that rules can wait for",
     "trigger-enforcement": "the same as rule-enforcement",
     "trigger-instance": "the events that have come in",
+    "timer": "what fires at certain times",
     "trace": "what followed from one event or one request",
+    "webhook": "requests that rules wait for",
     "workflow": "workflows: what is wrong with one before it runs",
 }
 #: First words that are commands by themselves: (group, verb).

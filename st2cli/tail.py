@@ -6,9 +6,9 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from st2cli.client import EventStream, StreamBroken, segment
@@ -41,13 +41,17 @@ class Source(Protocol):
 class Request:
     """What is to be followed."""
 
-    execution_id: str
+    #: The execution's id, or what else has a log in ``collection`` of the stream service.
+    name: str
     #: "stdout", "stderr", or None for both.
     output_type: str | None = None
     #: Output up to this ``seq`` is not shown; "" for all of it.
     since_seq: str = ""
     #: Without, the stream ends with what was printed so far.
     follow: bool = True
+    collection: str = "executions"
+    #: More query parameters.
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Outage:
@@ -126,10 +130,10 @@ class Tail:
             raise KeyboardInterrupt
 
     def _open(self) -> EventStream:
-        query: dict[str, Any] = {"output_type": self._request.output_type}
+        query: dict[str, Any] = {"output_type": self._request.output_type, **self._request.query}
         if not self._request.follow:
             query["follow"] = "false"
-        path = f"/executions/{segment(self._request.execution_id)}/output"
+        path = f"/{self._request.collection}/{segment(self._request.name)}/output"
         stream = self._source.open_stream(path, query, last_event_id=self.seq, silence=self._silence)
         if stream.headers.get("X-St2-Stream-Output") == "off" and not self._said_that_streaming_is_off:
             self._said_that_streaming_is_off = True

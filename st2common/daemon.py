@@ -31,13 +31,13 @@ EXIT_CONFIG = 2
 STOP_TIMEOUT = 10.0
 
 
-def main(name: str, build: Build, args: Sequence[str] | None = None) -> int:
+def main(name: str, build: Build, args: Sequence[str] | None = None, *, cli: Sequence[cfg.Opt] = ()) -> int:
     """Run the daemon ``name`` (``st2actionrunner``) until a signal comes; its exit code.
 
     ``build`` makes the services, in the order in which they start. The database answers when it is called, the broker
-    may still be away.
+    may still be away. ``cli``: what its command line has beside what that of every daemon has.
     """
-    return guarded(name, lambda: _run(name, build, prepare(name, args)))
+    return guarded(name, lambda: _run(name, build, prepare(name, args, cli)))
 
 
 def guarded(name: str, body: Callable[[], int]) -> int:
@@ -50,9 +50,9 @@ def guarded(name: str, body: Callable[[], int]) -> int:
         return EXIT_CONFIG
 
 
-def prepare(name: str, args: Sequence[str] | None = None) -> cfg.ConfigOpts:
+def prepare(name: str, args: Sequence[str] | None = None, cli: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
     """The configuration of this process, with logging set up by it. The group of ``st2api`` is ``api``."""
-    config = configuration.load(sys.argv[1:] if args is None else args, prog=name)
+    config = configuration.load(sys.argv[1:] if args is None else args, prog=name, cli=cli)
     log.configure(name.removeprefix("st2"), config)
     configuration.report(config)
     return config

@@ -25,6 +25,7 @@ from st2ctl.daemons import STANDALONE
 from st2ctl.embedded import EmbeddedDatabase, ServerFailed
 from st2ctl.supervised_database import SupervisedDatabase
 from st2garbagecollector.service import GarbageCollectorService
+from st2reactor.container.service import SensorContainerService
 from st2rulesengine.service import RulesEngineService
 from st2rulesengine.workflows.service import WorkflowEngineService
 from st2stream.service import StreamService
@@ -80,5 +81,6 @@ def _compose(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         RulesEngineService(config=config, database=database, transport=transport),
         WorkflowEngineService(config=config, database=database, transport=transport),
         RunnerService(config=config, database=database, transport=transport),
+        SensorContainerService(config=config, database=database, transport=transport),
         ApiService(config=config, database=database, transport=transport),
     ]

@@ -18,7 +18,15 @@ from st2ctl.installation import CommandError, Installation
 from st2ctl.processes import DetachedChild, PidFile, Process
 from st2ctl.profile import port_is_free
 
-COMPONENTS = ("st2actionrunner", "st2api", "st2auth", "st2garbagecollector", "st2rulesengine", "st2stream")
+COMPONENTS = (
+    "st2actionrunner",
+    "st2api",
+    "st2auth",
+    "st2garbagecollector",
+    "st2rulesengine",
+    "st2sensorcontainer",
+    "st2stream",
+)
 
 STANDALONE = "st2standalone"
 

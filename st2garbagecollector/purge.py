@@ -9,6 +9,7 @@ from oslo_config import cfg
 from st2common.clock import now_us
 from st2common.errors import ConfigError
 from st2common.models.executions import Executions
+from st2common.models.sensor_runs import SensorRuns
 from st2common.output.log import OutputLog
 
 LOG = logging.getLogger(__name__)
@@ -71,4 +72,24 @@ class PurgeExecutions:
         if old:
             self._log.delete(old)
             LOG.info("Removed %d executions with their output", self._executions.delete(old))
+        return len(old) == BATCH
+
+
+class PurgeSensorLogs:
+    """Removes what sensors printed in runs that ended long ago, but for the last run of each."""
+
+    name = "purge of sensor logs"
+
+    def __init__(self, runs: SensorRuns, log: OutputLog, keep_days: int, interval: float, rest: float) -> None:
+        self.interval = interval
+        self.rest = rest
+        self._runs = runs
+        self._log = log
+        self._keep_us = keep_days * _DAY_US
+
+    def run(self) -> bool:
+        old = self._runs.ended_before(now_us() - self._keep_us, BATCH)
+        if old:
+            self._log.delete(old)
+            LOG.info("Removed %d runs of sensors with their logs", self._runs.delete(old))
         return len(old) == BATCH

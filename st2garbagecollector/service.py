@@ -16,6 +16,7 @@ from st2common.datastore.crypto import KeyFile
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import COLLECTOR, Lease
+from st2common.models.sensor_runs import SensorRuns
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
@@ -24,7 +25,7 @@ from st2common.transport.port import Transport
 from st2garbagecollector.inquiries import InquiryTimeout
 from st2garbagecollector.job import Job
 from st2garbagecollector.policies import PolicyKeeper
-from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, days
+from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, PurgeSensorLogs, days
 from st2garbagecollector.releaser import Releaser
 from st2garbagecollector.rescuer import Rescuer
 from st2garbagecollector.sweeper import InstanceSweeper, Sweeper
@@ -119,6 +120,7 @@ def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Trans
     execution_days = days(config, "action_executions_ttl")
     if output_days:
         jobs.append(PurgeOutput(executions, log, output_days, interval, rest))
+        jobs.append(PurgeSensorLogs(SensorRuns(database), log, output_days, interval, rest))
     if execution_days:
         jobs.append(PurgeExecutions(executions, log, execution_days, interval, rest))
     return jobs

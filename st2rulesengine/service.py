@@ -18,6 +18,7 @@ from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
 from st2rulesengine.engine import Engine
 from st2rulesengine.execution_triggers import ExecutionTriggers
 from st2rulesengine.intake import PREFETCH, Intake
+from st2rulesengine.timers import TimerEngine
 
 
 class RulesEngineService:
@@ -30,6 +31,7 @@ class RulesEngineService:
         owner = f"{socket.gethostname()}-{os.getpid()}"
         self._execution_triggers = ExecutionTriggers(config, database, transport, owner)
         self._consumer: Consumer | None = None
+        self._timers = TimerEngine(database, transport) if config.timersengine.enable else None
 
     def start(self) -> None:
         Executions(self._database).ensure_indexes()
@@ -40,14 +42,18 @@ class RulesEngineService:
         self._intake.start()
         self._consumer = self._transport.consume(TRIGGER_INSTANCES, self._intake.take, PREFETCH)
         self._execution_triggers.start()
+        if self._timers:
+            self._timers.start()
 
     def stop(self, deadline: float) -> None:
-        self._execution_triggers.stop(deadline / 2)
-        self._intake.stop(deadline / 2)
+        if self._timers:
+            self._timers.stop(deadline / 3)
+        self._execution_triggers.stop(deadline / 3)
+        self._intake.stop(deadline / 3)
         if self._consumer is not None:
             self._consumer.stop()
 
     def health(self) -> str | None:
         if not self._transport.healthy():
             return "no connection to the broker"
-        return self._intake.problem
+        return self._intake.problem or (self._timers.problem if self._timers else None)

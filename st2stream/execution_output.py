@@ -49,19 +49,24 @@ def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_al
     def output(execution_id: str) -> Response:
         execution = find_execution(execution_id)
         subject = Subject(str(execution["_id"]), execution["action"]["ref"], execution["runner"]["name"])
-        seq, part = _cursor()
-        if query.boolean("follow", default=True):
-            items = feeds.watch(subject, seq, min(keep_alive, _LOOK_INTERVAL))
-        else:
-            items = feeds.stored(subject, seq)
-        events = _events(items, query.text("output_type") or "all", seq + 1, part)
-        response = stream(_until_gone(events, keep_alive), "output")
+        response = output_stream(feeds, subject, keep_alive)
         response.headers["X-St2-Execution-Id"] = subject.execution_id
         if execution.get("stream_output") is False:
             response.headers["X-St2-Stream-Output"] = "off"
         return response
 
     return routes
+
+
+def output_stream(feeds: FeedHub, subject: Subject, keep_alive: float) -> Response:
+    """The answer to the current request for what the subject prints."""
+    seq, part = _cursor()
+    if query.boolean("follow", default=True):
+        items = feeds.watch(subject, seq, min(keep_alive, _LOOK_INTERVAL))
+    else:
+        items = feeds.stored(subject, seq)
+    events = _events(items, query.text("output_type") or "all", seq + 1, part)
+    return stream(_until_gone(events, keep_alive), "output")
 
 
 def stream(events: Iterator[bytes], kind: str) -> Response:

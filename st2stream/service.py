@@ -15,10 +15,11 @@ from st2common.http.serving import GeventServer, WebApplication
 from st2common.http.visible_executions import find_execution
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
+from st2common.models.sensor_runs import SensorRuns
 from st2common.output.bells import BellTower
-from st2common.output.mongo_log import MongoOutputLog, final_status
+from st2common.output.mongo_log import MongoOutputLog, final_status, run_status
 from st2common.transport.port import Transport
-from st2stream import execution_output, live_stream
+from st2stream import execution_output, live_stream, sensor_output
 from st2stream.events import EventHub
 from st2stream.feeds import FeedHub
 
@@ -50,6 +51,8 @@ class Stream:
         self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
         readiness = probes.Readiness(database, transport, {"st2stream": self.health})
         self.app.register_blueprint(probes.blueprint(readiness))
+        sensor_feeds = FeedHub(log, self._bells, run_status(SensorRuns(database)))
+        self.app.register_blueprint(sensor_output.blueprint(sensor_feeds, database, min(heartbeat, KEEP_ALIVE)))
         self.app.register_blueprint(raw_output.blueprint(log, self._bells, executions, find))
 
     def health(self) -> str | None:

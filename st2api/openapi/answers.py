@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from st2common.models.sensor_runs import Status as RunStatus
 from st2common.models.statuses import Status
 
 Schema = dict[str, Any]
@@ -56,6 +57,21 @@ _EXECUTION = _object(
     waiting={"type": "string", "description": "Why it has not started or does not go on."},
 )
 
+_SENSOR_RUN = _object(
+    "id status",
+    id=TEXT,
+    sensor=TEXT,
+    node=TEXT,
+    host=TEXT,
+    pid={"type": ["integer", "null"]},
+    status={"enum": [str(status) for status in RunStatus]},
+    started_at=TIME,
+    ended_at={"type": ["string", "null"]},
+    exit_code={"type": ["integer", "null"]},
+    error={**TEXT_OR_NULL, "description": "Why it does not run."},
+    failures={"type": "integer", "description": "Crashes in a row."},
+)
+
 NAMED: dict[str, Schema] = {
     "Fault": {
         "type": "object",
@@ -86,6 +102,16 @@ NAMED: dict[str, Schema] = {
         runner_parameters=OBJECT,
         output_key=TEXT,
         output_schema=OBJECT,
+    ),
+    "Sensor": _object(
+        "id ref",
+        **_CONTENT,
+        artifact_uri=TEXT,
+        entry_point=TEXT,
+        trigger_types=TEXTS,
+        poll_interval={"type": "integer", "description": "Seconds."},
+        metadata_file=TEXT,
+        run=_SENSOR_RUN,
     ),
     "Pack": _object(
         "id ref",
@@ -155,6 +181,17 @@ NAMED: dict[str, Schema] = {
     ),
     "Trigger": _object(
         "id ref", id=TEXT, uid=TEXT, ref=TEXT, pack=TEXT, name=TEXT, type=TEXT, parameters=OBJECT, description=TEXT
+    ),
+    "Timer": _object(
+        "id ref",
+        id=TEXT,
+        uid=TEXT,
+        ref=TEXT,
+        pack=TEXT,
+        name=TEXT,
+        type=TEXT,
+        parameters=OBJECT,
+        timer=_object("", next_at=TEXT_OR_NULL, last_fired_at=TEXT_OR_NULL, error=TEXT_OR_NULL),
     ),
     "TriggerInstance": _object(
         "id",

@@ -22,12 +22,15 @@ from st2api import (
     rule_enforcements,
     rules,
     runner_types,
+    sensors,
     triggers,
+    webhooks,
     workflows,
 )
 from st2api.openapi import answers
 from st2api.openapi.answers import FLAG, INTEGER, OBJECT, TEXT, Schema, list_of, named
 from st2common.models import execution_list
+from st2common.models.trigger_types import TIMERS
 
 _JSON = "application/json"
 
@@ -117,6 +120,14 @@ OPERATIONS: dict[str, Operation] = {
     "runner_types.list_runner_types": _list("RunnerType", "name", "id"),
     "runner_types.get_runner_type": _one("RunnerType"),
     "runner_types.switch_runner_type": _changed("RunnerType", runner_types.SWITCH),
+    "timers.list_timers": Operation(list_of("Timer"), query={**_PAGE, "timer_type": {"enum": list(TIMERS)}}),
+    "timers.get_timer": _one("Timer"),
+    "webhooks.list_webhooks": Operation(list_of("Trigger"), query=_PAGE),
+    "webhooks.get_webhook": _one("Trigger"),
+    "webhooks.receive": Operation(webhooks.BODY, 202, webhooks.BODY),
+    "sensors.list_sensors": _list("Sensor", "pack", "name", "trigger", "enabled", "id"),
+    "sensors.get_one_sensor": _one("Sensor"),
+    "sensors.change_sensor": _changed("Sensor", sensors.SWITCH),
     "packs.list_packs": _list("Pack", "name", "ref", "id"),
     "packs.get_pack": _one("Pack"),
     "packs.register_packs": Operation(answers.COUNTS, body=packs.REGISTER),

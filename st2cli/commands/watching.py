@@ -12,7 +12,7 @@ from typing import Any
 
 from st2cli.client import segment
 from st2cli.command import Session
-from st2cli.errors import ApiError, CommandError, Unreachable, UsageError
+from st2cli.errors import ApiError, CommandError, StoppedWatching, Unreachable, UsageError
 from st2cli.statuses import COMPLETED, WORTH_WAITING
 from st2cli.tail import Request, Tail
 from st2cli.views import JsonView, LineView, RawView, View, completion
@@ -36,14 +36,12 @@ def add_view_options(parser: ArgumentParser) -> None:
 
 def watch(session: Session, execution_id: str, options: Namespace) -> str:
     """Shows the output until its end; the status. Raises `Interrupted`."""
-    view = _view(session, options)
+    view = make_view(session, options)
     kind = None if options.output_type == "all" else options.output_type
     request = Request(execution_id, kind, options.since_seq or "", options.follow)
     tail = Tail(session.client, request, view, session.printer.note)
     try:
-        with _interrupting(tail):
-            ending = tail.run()
-        ending = ending or _ending_of(session, execution_id, wait=options.follow)
+        ending = follow_tail(tail) or _ending_of(session, execution_id, wait=options.follow)
     except KeyboardInterrupt:
         view.end(None)
         raise Interrupted(execution_id, tail.seq) from None
@@ -59,11 +57,8 @@ def watch(session: Session, execution_id: str, options: Namespace) -> str:
     return str(ending["status"])
 
 
-class Interrupted(CommandError):
-    """The person stopped watching."""
-
-    exit_code = 130
-    label = ""
+class Interrupted(StoppedWatching):
+    """The person stopped watching an execution."""
 
     def __init__(self, execution_id: str, seq: str = "") -> None:
         since = f" --since-seq {seq}" if seq else ""
@@ -98,6 +93,12 @@ def wait_for(session: Session, execution_id: str, until: frozenset[str] | None =
         interval = min(interval * _INTERVAL_GROWTH, _LONGEST_INTERVAL)
 
 
+def follow_tail(tail: Tail) -> dict[str, Any] | None:
+    """:meth:`.Tail.run`, which Ctrl-C ends with KeyboardInterrupt."""
+    with _interrupting(tail):
+        return tail.run()
+
+
 @contextmanager
 def _interrupting(tail: Tail) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
@@ -111,7 +112,7 @@ def _interrupting(tail: Tail) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _view(session: Session, options: Namespace) -> View:
+def make_view(session: Session, options: Namespace) -> View:
     printer = session.printer
     if options.raw:
         if options.grep or printer.form != "text":

@@ -11,6 +11,8 @@ class Kind(StrEnum):
 
     TOKEN = "authentication token"  # noqa: S105 - a name, not a secret
     API_KEY = "API key"
+    #: The request itself is signed with a secret that it shares with the platform.
+    SIGNATURE = "signature"
     #: Nobody is asked: everybody is the system's user.
     NONE = "no authentication"
 

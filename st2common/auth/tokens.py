@@ -89,6 +89,11 @@ class Tokens:
         expires = int(expiry.timestamp() * 1_000_000)
         return Identity(found["user"], Kind.TOKEN, expires=expires, credential_id=str(found["_id"]))
 
+    def extend(self, token: str, ttl: int) -> None:
+        """Let a token that has not been revoked live for ``ttl`` seconds from now on."""
+        expiry = datetime.now(UTC) + timedelta(seconds=ttl)
+        self._collection.update_one({"token_hash": hashed(token)}, {"$set": {"expiry": expiry}})
+
     def revoke(self, token: str) -> bool:
         """Whether there was such a token."""
         return bool(self._collection.delete_one({"token_hash": hashed(token)}).deleted_count)

@@ -16,8 +16,8 @@ from st2common.errors import ConfigError
 DEFAULT_FILE = Path("/etc/st2/st2.conf")
 
 
-def load(args: Sequence[str], prog: str) -> cfg.ConfigOpts:
-    """The configuration of the command line ``args`` (without the program's name).
+def load(args: Sequence[str], prog: str, cli: Sequence[cfg.Opt] = ()) -> cfg.ConfigOpts:
+    """The configuration of the command line ``args`` (without the program's name), which may have ``cli`` too.
 
     Raises:
         ConfigError: a file cannot be read or a value has the wrong type; one line for each.
@@ -25,6 +25,7 @@ def load(args: Sequence[str], prog: str) -> cfg.ConfigOpts:
     """
     config = cfg.ConfigOpts()
     register(config)
+    config.register_cli_opts(cli)
     try:
         config(list(args), prog=prog, default_config_files=_default_files(), default_config_dirs=[], use_env=False)
     except cfg.ConfigFilesNotFoundError as error:

@@ -12,11 +12,12 @@ from st2common.config.groups import (
     infrastructure,
     keyvalue,
     rbac,
+    reactor,
     system,
     unused,
 )
 
-_USED = (http, auth, rbac, actionrunner, infrastructure, system, garbagecollector, keyvalue)
+_USED = (http, auth, rbac, actionrunner, infrastructure, system, garbagecollector, keyvalue, reactor)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -22,6 +22,7 @@ from st2common.content import (
     paths,
     policy_metadata,
     rule_metadata,
+    sensor_metadata,
     trigger_type_metadata,
 )
 from st2common.content.errors import ContentError
@@ -37,6 +38,7 @@ from st2common.models import (
     policies,
     rules,
     runner_types,
+    sensors,
     trigger_types,
 )
 from st2common.models.action_aliases import ActionAlias
@@ -48,9 +50,11 @@ from st2common.models.packs import Pack
 from st2common.models.policies import Policy
 from st2common.models.rules import Rule
 from st2common.models.runner_types import RunnerType
+from st2common.models.sensors import Sensor
 from st2common.models.trigger_types import TriggerType
 from st2common.models.triggers import Trigger
 from st2common.services.rules import remove_rule, save_rule
+from st2common.services.sensors import remove_sensors_except, save_sensor
 from st2common.services.triggers import delete_trigger_type, save_trigger_type
 
 LOG = logging.getLogger(__name__)
@@ -62,6 +66,9 @@ _CORE = "core"
 
 # A directory of actions may hold this file, which is none.
 _NO_ACTION = "config.yaml"
+
+
+_PACK_MODELS = (Action, ActionAlias, Policy, Pack, Rule, Sensor)
 
 
 @dataclass
@@ -134,6 +141,7 @@ def unregister(pack: str) -> dict[str, int]:
         "aliases": action_aliases.remove_pack(pack),
         "policies": policies.remove_pack(pack),
         "rules": _remove_rules(rules.of_pack(pack)),
+        "sensors": sensors.remove_pack(pack),
         "triggers": _unregister_trigger_types(pack),
         "config_schemas": config_schemas.remove(pack),
         "packs": packs.remove(pack),
@@ -141,7 +149,7 @@ def unregister(pack: str) -> dict[str, int]:
 
 
 def ensure_indexes() -> None:
-    for model in (Action, ActionAlias, Policy, Pack, RunnerType, Config, ConfigSchema, TriggerType, Trigger, Rule):
+    for model in (*_PACK_MODELS, RunnerType, Config, ConfigSchema, TriggerType, Trigger):
         model.ensure_indexes()
 
 
@@ -283,6 +291,17 @@ def _remove_trigger_types_except(pack: str, names: Collection[str], metadata_fil
     return len(gone)
 
 
+def _register_sensors(content: PackContent, report: Report) -> None:
+    kind = _Kind(
+        name=sensor_metadata.DIRECTORY,
+        singular="sensor",
+        check=lambda metadata: sensor_metadata.complete(metadata, content.directory),
+        save=save_sensor,
+        remove_except=remove_sensors_except,
+    )
+    _register_files(kind, content, report)
+
+
 @dataclass(frozen=True)
 class _Kind:
     """Content of one object a file."""
@@ -339,6 +358,7 @@ RUNNERS, TRIGGERS = "runners", "triggers"
 # In the order in which they are registered.
 _OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
     TRIGGERS: _register_triggers,
+    sensor_metadata.DIRECTORY: _register_sensors,
     "actions": _register_actions,
     "aliases": _register_aliases,
     "policies": _register_policies,

@@ -38,6 +38,7 @@ RECHECK_INTERVAL = 30.0
 
 _CLIENT_GONE = "st2.client_gone"
 _PUBLIC = "_st2_public"
+_PROOF = "_st2_proof"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -46,6 +47,19 @@ def public(view: View) -> View:
     """Marks a route that needs no credential."""
     setattr(view, _PUBLIC, True)
     return view
+
+
+def takes_proof(proof: Callable[[], Identity | None]) -> Callable[[View], View]:
+    """Marks a route whose requests can prove by themselves who sends them, in the place of a credential.
+
+    ``proof`` gives who that is, or None where there is no proof; it raises Unauthorized for one that is wrong.
+    """
+
+    def mark(view: View) -> View:
+        setattr(view, _PROOF, proof)
+        return view
+
+    return mark
 
 
 def is_public(view: object) -> bool:
@@ -107,6 +121,9 @@ class Authentication:
         if request.method == "OPTIONS" or request.routing_exception is not None or _asks_for_public():
             return
         credential = shown_credential()
+        if credential is None and (proven := _proven()):
+            g.identity = proven
+            return
         if credential is None:
             raise Unauthorized("Unauthorized - One of Token or API key required.")
         found = self._authenticator.identity(credential.kind, credential.secret)
@@ -144,6 +161,11 @@ class Authentication:
 
 def _asks_for_public() -> bool:
     return is_public(current_app.view_functions.get(endpoint()))
+
+
+def _proven() -> Identity | None:
+    proof: Callable[[], Identity | None] = getattr(current_app.view_functions[endpoint()], _PROOF, lambda: None)
+    return proof()
 
 
 def endpoint() -> str:

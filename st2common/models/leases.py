@@ -23,6 +23,10 @@ COLLECTION = "lease_d_b"
 
 #: The lease of the garbage collector that works.
 COLLECTOR = "garbagecollector"
+#: The lease of the rules engine that fires the timers.
+TIMERS = "timers"
+#: Behind it the name of a node whose sensors are run.
+SENSOR_CONTAINERS = "sensorcontainer/"
 #: Behind it the name of an action runner: it holds such a lease as long as it is alive.
 RUNNERS = "actionrunner/"
 #: The same of workflow engines.

@@ -58,6 +58,11 @@ class PackContent:
         store(content)
         self._changed()
 
+    def change(self, content_id: str, fields: Mapping[str, Any]) -> None:
+        """Set some fields of the object with this id."""
+        collection_of(self._model).update_one({"_id": ObjectId(content_id)}, {"$set": dict(fields)})
+        self._changed()
+
     def remove(self, content_id: str) -> None:
         collection_of(self._model).delete_one({"_id": ObjectId(content_id)})
         self._changed()

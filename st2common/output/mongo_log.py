@@ -20,6 +20,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from st2common.errors import Fenced
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
+from st2common.models.sensor_runs import SensorRuns
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.log import MAX_BATCH, PAGE_CHUNKS, LogUnavailable, Position, StreamPosition
 from st2common.output.mongo_chunk import to_chunk, to_document
@@ -55,6 +56,16 @@ def final_status(executions: Executions) -> Callable[[str], str | None]:
     def of(execution_id: str) -> str | None:
         with _available():
             return executions.final_status(execution_id)
+
+    return of
+
+
+def run_status(runs: SensorRuns) -> Callable[[str], str | None]:
+    """As :func:`final_status`, of the runs of sensors."""
+
+    def of(run_id: str) -> str | None:
+        with _available():
+            return runs.final_status(run_id)
 
     return of
 

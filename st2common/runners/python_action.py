@@ -66,7 +66,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return INVALID_STATUS_EXIT_CODE
     except Exception as error:
-        traceback.print_exception(type(error), error, _without_our_frames(error.__traceback__))
+        traceback.print_exception(type(error), error, without_our_frames(error.__traceback__, __file__))
         return 1
     # Names of files may hold bytes that are no text; no reader of the result could store them.
     with open(request["result_path"], "w", encoding="utf-8", errors="replace") as file:
@@ -170,10 +170,10 @@ def _json(value: Any) -> str:
         return json.dumps(plain, ensure_ascii=False)
 
 
-def _without_our_frames(trace: TracebackType | None) -> TracebackType | None:
-    """Begin where the action's own code does."""
+def without_our_frames(trace: TracebackType | None, ours: str) -> TracebackType | None:
+    """Begin where the code of the pack does; ``ours``: the file of the program that runs it."""
     while trace is not None and (
-        trace.tb_frame.f_code.co_filename == __file__
+        trace.tb_frame.f_code.co_filename in (ours, __file__)
         or trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
     ):
         trace = trace.tb_next

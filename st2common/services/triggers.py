@@ -19,6 +19,7 @@ from st2common.models import trigger_types, triggers
 from st2common.models.connection import Document
 from st2common.models.trigger_types import TriggerType, has_parameters
 from st2common.services.draft4 import to_draft4
+from st2common.services.timers import check_timer
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import TRIGGER
 
@@ -194,6 +195,7 @@ def _checked(wanted: Mapping[str, Any]) -> tuple[Document, Document]:
         raise ValidationError(f'There is no trigger type "{type_ref}". `st2 trigger list` shows those that there are.')
     parameters = {name: value for name, value in (wanted.get("parameters") or {}).items() if value is not None}
     check_value(trigger_type["parameters_schema"], parameters, f'parameters of trigger "{type_ref}"')
+    check_timer(type_ref, parameters)
     return trigger_type, parameters
 
 

@@ -21,6 +21,7 @@ _COMMANDS = (
     "st2actionrunner",
     "st2rulesengine",
     "st2garbagecollector",
+    "st2sensorcontainer",
     "st2-register-content",
 )
 

@@ -33,7 +33,7 @@ def asked(port: int, path: str) -> bytes:
     return answer.content if answer.ok else b""
 
 
-@pytest.mark.parametrize("name", ["st2garbagecollector", "st2rulesengine"])
+@pytest.mark.parametrize("name", ["st2garbagecollector", "st2rulesengine", "st2sensorcontainer"])
 def test_a_daemon_becomes_ready_and_ends_in_order(name: str, spawn: Spawn, conf: Path, tmp_path: Path) -> None:
     port = free_port()
     conf.write_text(f"{conf.read_text()}[monitoring]\nports = st2api:1, {name}:{port}\n")

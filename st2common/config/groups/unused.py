@@ -91,12 +91,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt("version", default=4),
         cfg.StrOpt("draft", default="http://json-schema.org/draft-04/schema#"),
     ],
-    "sensorcontainer": [
-        cfg.StrOpt("sensor_node_name", default="sensornode1"),
-        cfg.DictOpt("partition_provider", default={"name": "default"}),
-        cfg.BoolOpt("single_sensor_mode", default=False),
-        logging_file("sensorcontainer"),
-    ],
     "syslog": [
         cfg.StrOpt("host", default="127.0.0.1"),
         cfg.PortOpt("port", default=514),
@@ -112,7 +106,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("logging"),
     ],
     "timersengine": [
-        cfg.BoolOpt("enable", default=True),
         cfg.StrOpt("local_timezone", default="America/Los_Angeles"),
         logging_file("timersengine"),
     ],

@@ -18,6 +18,7 @@ from st2api import application, service
 from st2common import config as configuration
 from st2common.auth.api_keys import ApiKeys
 from st2common.auth.tokens import Tokens
+from st2common.clock import now_us
 from st2common.content import registrar
 from st2common.datastore.crypto import CryptoKey, KeyFile
 from st2common.models import action_aliases, actions, connection, packs, policies, runner_types
@@ -28,12 +29,17 @@ from st2common.models.policies import Policy
 from st2common.models.roles import Roles
 from st2common.models.rule_enforcements import RuleEnforcements
 from st2common.models.runner_types import RunnerType
+from st2common.models.sensor_runs import SensorRuns
+from st2common.models.sensor_runs import Status as RunStatus
+from st2common.output.chunk import End
+from st2common.output.mongo_log import MongoOutputLog
 from st2common.rbac.resolution import Grant
 from st2common.services.executions import request_execution
 from st2common.services.keys import Caller, Datastore, NewItem
 from st2common.services.rules import create_rule
+from st2common.services.sensors import save_sensor
 from st2common.services.trigger_dispatch import dispatch_trigger
-from st2common.services.triggers import save_trigger_type
+from st2common.services.triggers import create_trigger, save_trigger_type
 from st2common.transport.memory import MemoryTransport
 from st2stream.service import Stream
 
@@ -44,13 +50,14 @@ ROLES: dict[str, list[tuple[str | None, str]]] = {
     "viewer": [("pack:core", "action_view"), (None, "execution_list execution_views_filters_list")],
     # Cares for the pack core.
     "packer": [
-        ("pack:core", "pack_all action_all policy_all action_alias_all rule_all"),
-        (None, "pack_list action_list policy_list action_alias_list rule_list"),
+        ("pack:core", "pack_all action_all policy_all action_alias_all rule_all sensor_type_all"),
+        (None, "pack_list action_list policy_list action_alias_list rule_list sensor_type_list"),
     ],
     # Has the permissions of what belongs to no pack.
     "clerk": [
         ("key_value_pair:st2kv.system:k", "key_value_pair_all"),
         (None, "key_value_pair_list api_key_all trace_all inquiry_all runner_type_all policy_type_all"),
+        (None, "webhook_all timer_all"),
     ],
     # Installs packs.
     "installer": [(None, "pack_install pack_uninstall pack_register pack_search pack_views_index_health")],
@@ -150,6 +157,7 @@ def _fill(platform: Platform, directory: Path) -> None:
     asked = {"schema": {"type": "object"}, "users": [], "roles": [], "route": "", "ttl": 60}
     executions = database["action_execution_d_b"]
     executions.update_one({"action.ref": "core.ask"}, {"$set": {"status": "pending", "result": asked}})
+    _run_sensor(database)
     ids["key"] = str(ApiKeys(database).create("ada")[0]["_id"])
     ids["trace"] = platform.get("admin", "/traces").json[0]["id"]
     datastore = Datastore(database, KeyFile.of_config(platform.config))
@@ -166,8 +174,12 @@ def _fill_rules(platform: Platform) -> None:
         ("event", {}),
         ("doomed", {}),
         ("st2.webhook", {"properties": {"url": {"type": "string"}}}),
+        ("st2.IntervalTimer", {"properties": {"unit": {"type": "string"}, "delta": {"type": "integer"}}}),
     ):
         save_trigger_type(None, {"pack": "core", "name": name, "parameters_schema": parameters})
+    create_trigger(None, {"type": "core.st2.webhook", "parameters": {"url": "hook"}})
+    timer = {"type": "core.st2.IntervalTimer", "parameters": {"unit": "weeks", "delta": 1}}
+    platform.ids["timer"] = create_trigger(None, timer)["id"]
     rule = {"pack": "core", "name": "one", "trigger": {"type": "core.event"}, "action": {"ref": "core.local"}}
     made = create_rule(None, {**rule, "enabled": True}, "admin")
     happened = dispatch_trigger(platform.database, platform.transport, trigger="core.event", payload={})
@@ -181,6 +193,14 @@ def _fill_rules(platform: Platform) -> None:
     }
     RuleEnforcements(platform.database).insert([enforcement])
     platform.ids["enforcement"] = str(enforcement["_id"])
+
+
+def _run_sensor(database: Database[dict[str, Any]]) -> None:
+    """The sensor core.Watch has run, and printed nothing."""
+    runs = SensorRuns(database)
+    run_id = runs.begin("core.Watch", "node", "host", 1, 0)
+    MongoOutputLog(database).finish(End(run_id, 1, 1, "stopped", 0, now_us()))
+    runs.end(run_id, RunStatus.STOPPED, 0, None, 0)
 
 
 def _register(directory: Path) -> None:
@@ -205,5 +225,7 @@ def _register(directory: Path) -> None:
         actions.save(Action.from_metadata({"pack": pack, "name": name, "runner_type": runner_type}))
     policy = {"pack": "core", "resource_ref": "linux.df", "policy_type": "action.concurrency"}
     policies.save(Policy.from_metadata({**policy, "name": "one", "enabled": False, "parameters": {"threshold": 9}}))
+    sensor = {"pack": "core", "name": "Watch", "file": "/s.py", "digest": "d", "trigger_types": []}
+    save_sensor({**sensor, "metadata_file": "sensors/watch.yaml"})
     alias = {"pack": "core", "action_ref": "core.local", "formats": ["say {{cmd}}"]}
     action_aliases.save(ActionAlias.from_metadata({**alias, "name": "say"}))

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.database import Database
+
+from st2common.clock import now_us
+from st2common.models.sensor_runs import SensorRuns, Status
+from st2common.output.chunk import End
+from st2common.output.mongo_log import MongoOutputLog
+from st2garbagecollector.purge import PurgeSensorLogs
+from tests.integration.garbagecollector.conftest import DAY
+
+
+def test_old_logs_of_sensors_go_and_the_last_one_stays(database: Database[dict[str, Any]]) -> None:
+    runs, log = SensorRuns(database), MongoOutputLog(database)
+    log.ensure_indexes()
+    ids = [runs.begin("core.Watch", "node", "host", 1, 0) for _ in range(3)]
+    for run_id in ids:
+        log.finish(End(run_id, 1, 1, "stopped", 0, now_us()))
+        runs.end(run_id, Status.STOPPED, 0, None, 0)
+    old = {"$set": {"ended_at": now_us() - 3 * DAY}}
+    database["sensor_run_d_b"].update_many({"_id": {"$ne": runs.of("core.Watch")[1]["_id"]}}, old)
+    assert PurgeSensorLogs(runs, log, keep_days=2, interval=1, rest=0).run() is False
+    assert [str(run["_id"]) for run in runs.of("core.Watch")] == [ids[2], ids[1]]
+    assert [log.end(run_id) is None for run_id in ids] == [True, False, False]
