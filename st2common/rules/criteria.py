@@ -13,7 +13,17 @@ from typing import Any
 from st2common.errors import ValidationError
 from st2common.expressions import templates
 from st2common.rules import paths
-from st2common.rules.operators import EQUALS, OPERATORS, REGEXES, SEARCH, CriterionError, compiled, kind_of
+from st2common.rules.operators import (
+    EQUALS,
+    OPERATORS,
+    REGEXES,
+    SEARCH,
+    TAKE_NULL,
+    CriterionError,
+    Operator,
+    compiled,
+    kind_of,
+)
 
 CONDITIONS = ("any", "all", "all2any", "any2any")
 
@@ -37,11 +47,14 @@ class Criterion:
             [self.path, self.operator, self.pattern, definition.get("condition")], sort_keys=True, default=str
         )
         self._is_template = isinstance(self.pattern, str) and templates.is_template(self.pattern)
-        self._find = paths.finder(self.path)
+        #: Gives the value that it is about.
+        self.find = paths.finder(self.path)
         self._search = _Search(self.pattern, definition.get("condition")) if self.operator == SEARCH else None
         if not self._search and self.operator not in OPERATORS:
             raise CriterionError(f'there is no operator "{self.operator}"')
         self._compare = OPERATORS.get(self.operator)
+        #: How the value is compared with the pattern, where that is all that there is to it; else None.
+        self.plain_comparison: Operator | None = None if self._is_template or self.pattern is None else self._compare
 
     def equal_to(self) -> Any:
         """What the value must be equal to, where that is all and is known before; else None."""
@@ -54,10 +67,12 @@ class Criterion:
         Raises:
             CriterionError, TemplateError: the comparison fails, or the pattern cannot be rendered.
         """
-        value = self._find(root)
+        value = self.find(root)
         if self._search:
             return self._search.check(value, scope)
-        pattern = templates.evaluate_strictly(self.pattern, scope) if self._is_template else self.pattern  # type: ignore[arg-type]
+        pattern = templates.evaluate_strictly(str(self.pattern), scope) if self._is_template else self.pattern
+        if pattern is None and self.operator not in TAKE_NULL:
+            return False
         assert self._compare  # noqa: S101 - only "search" has none
         return self._compare(value, pattern)
 

@@ -109,14 +109,18 @@ class Matcher:
 
 
 class _Rules:
-    """Rules of one type. Those with an ``equals`` are found by the value of that field."""
+    """Rules of one type. Those with an ``equals`` are found by the value of that field, the others by the first of
+    their criteria, which many may share."""
 
     def __init__(self, rules: Sequence[_Compiled], criteria: list[Criterion]) -> None:
         self._criteria = criteria
         self._count = len(rules)
-        self._scanned: list[_Compiled] = []
+        # Rules without criteria, and those that are broken.
+        self._always: list[_Compiled] = []
         # {path: {value: rules that ask for it}}
         self._by_value: dict[str, dict[Any, list[_Compiled]]] = {}
+        # {path: {number of a criterion: rules that have it first}}
+        self._by_first: dict[str, dict[int, list[_Compiled]]] = {}
         for rule in rules:
             self._place(rule)
 
@@ -125,9 +129,7 @@ class _Rules:
 
     def match(self, event: Event, answers: list[Any]) -> list[Match]:
         found: list[tuple[int, Match]] = []
-        for rule in self._candidates(event):
-            if rule.criteria and not event.payload:
-                continue
+        for rule in self._candidates(event, answers):
             match = self._check(rule, event, answers)
             if match:
                 found.append((rule.order, match))
@@ -135,21 +137,34 @@ class _Rules:
         return [match for _, match in found]
 
     def _place(self, rule: _Compiled) -> None:
+        if not rule.criteria:
+            self._always.append(rule)
+            return
         for number in rule.criteria:
             criterion = self._criteria[number]
             value = criterion.equal_to()
             if value is not None:
                 self._by_value.setdefault(criterion.path, {}).setdefault(value, []).append(rule)
                 return
-        self._scanned.append(rule)
+        first = rule.criteria[0]
+        self._by_first.setdefault(self._criteria[first].path, {}).setdefault(first, []).append(rule)
 
-    def _candidates(self, event: Event) -> Iterator[_Compiled]:
-        yield from self._scanned
+    def _candidates(self, event: Event, answers: list[Any]) -> Iterator[_Compiled]:
+        yield from self._always
+        if not event.payload:
+            return
         for path, rules in self._by_value.items():
             value = paths.finder(path)(event.root)
             # Lists and objects are equal to none of the values.
             if isinstance(value, str | int | float):
                 yield from rules.get(value, ())
+        for path, firsts in self._by_first.items():
+            value = paths.finder(path)(event.root)
+            for number, first_rules in firsts.items():
+                if answers[number] is None:
+                    answers[number] = self._answer(number, event, value)
+                if answers[number] is not False:
+                    yield from first_rules
 
     def _check(self, rule: _Compiled, event: Event, answers: list[Any]) -> Match | None:
         """``answers``: what is known already of each criterion, True, False or the reason why it cannot be told."""
@@ -157,15 +172,19 @@ class _Rules:
         for number in rule.criteria:
             answer = answers[number]
             if answer is None:
-                answer = answers[number] = self._answer(self._criteria[number], event)
+                answer = answers[number] = self._answer(number, event, self._criteria[number].find(event.root))
             if answer is False:
                 return None
             if answer is not True:
                 error = error or answer
         return Match(rule.rule, error)
 
-    def _answer(self, criterion: Criterion, event: Event) -> Any:
+    def _answer(self, number: int, event: Event, value: Any) -> Any:
+        """``value``: what the criterion is about."""
+        criterion = self._criteria[number]
         try:
+            if compare := criterion.plain_comparison:
+                return compare(value, criterion.pattern)
             return criterion.check(event.root, event.scope)
         except ValidationError as error:
             return f'criteria "{criterion.key}": {error}'

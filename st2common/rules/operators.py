@@ -149,8 +149,8 @@ def _iequals(value: Any, pattern: Any) -> bool:
 
 EQUALS = ("equals", "eq")
 SEARCH = "search"
-#: Those for which a pattern that is rendered to null is a pattern. For all others it is a "no".
-_TAKE_NULL = frozenset({"exists", "nexists", "nequals", "neq"})
+#: Those for which null is a pattern like any other.
+TAKE_NULL = frozenset({"exists", "nexists", "nequals", "neq"})
 
 _NAMES: dict[tuple[str, ...], Operator] = {
     EQUALS: _equals,
@@ -179,15 +179,8 @@ _NAMES: dict[tuple[str, ...], Operator] = {
 }
 
 
-def _with_null(name: str, compare: Operator) -> Operator:
-    if name in _TAKE_NULL:
-        return compare
-    return lambda value, pattern: pattern is not None and compare(value, pattern)
-
-
-#: Name -> the operator. ``search`` is not among them: see :mod:`st2common.rules.criteria`.
-OPERATORS: dict[str, Operator] = {
-    name: _with_null(name, compare) for names, compare in _NAMES.items() for name in names
-}
+#: Name -> the operator. ``search`` is not among them: see :mod:`st2common.rules.criteria`. A pattern that is null is a
+#: "no" for all but :data:`TAKE_NULL`; whoever calls an operator sees to that.
+OPERATORS: dict[str, Operator] = {name: compare for names, compare in _NAMES.items() for name in names}
 #: Those whose pattern is a regular expression.
 REGEXES = frozenset({"matchregex", "regex", "iregex"})

@@ -92,6 +92,22 @@ const steps = {
     assert(filters.action.includes('core.local'));
   },
 
+  async 'rules and trigger types'() {
+    assert((await client.triggerTypes.list()).some((type) => type.ref === 'core.st2.webhook'));
+    const trigger = { type: 'core.st2.generic.actiontrigger' };
+    const rule = { name: 'js', pack: 'default', enabled: true, trigger, action: { ref: 'core.noop' } };
+    const criteria = { 'trigger.action_ref': { type: 'equals', pattern: 'no.such' } };
+    const created = await client.rules.create({ ...rule, criteria });
+    assert.strictEqual(created.ref, 'default.js');
+    await assert.rejects(client.rules.create(rule), refused(409));
+    const view = (await client.ruleOverview.list()).find((each) => each.ref === 'default.js');
+    assert.match(view.action.description, /\S/);
+    assert.strictEqual((await client.rules.edit({ ...created, enabled: false })).enabled, false);
+    assert((await client.rules.list()).some((each) => each.id === created.id));
+    await client.rules.delete(created.id);
+    await assert.rejects(client.rules.get(created.id), refused(404));
+  },
+
   async 'packs'() {
     assert((await client.packs.list()).some((pack) => pack.ref === 'core'));
     for (const [endpoint, ref] of [['packInstall', 'packs.install'], ['packUninstall', 'packs.uninstall']]) {
@@ -115,22 +131,6 @@ const steps = {
     assert.strictEqual((await client.executions.watch(execution.id, ended)).result.stdout, 'hello');
     await client.actionAlias.delete(created.id);
     await assert.rejects(client.aliasExecution.create({ name: 'no.such', command: 'x' }), refused(400));
-  },
-
-  async 'rules and trigger types'() {
-    assert((await client.triggerTypes.list()).some((type) => type.ref === 'core.st2.webhook'));
-    const trigger = { type: 'core.st2.generic.actiontrigger' };
-    const rule = { name: 'js', pack: 'default', enabled: true, trigger, action: { ref: 'core.noop' } };
-    const criteria = { 'trigger.action_ref': { type: 'equals', pattern: 'no.such' } };
-    const created = await client.rules.create({ ...rule, criteria });
-    assert.strictEqual(created.ref, 'default.js');
-    await assert.rejects(client.rules.create(rule), refused(409));
-    const view = (await client.ruleOverview.list()).find((each) => each.ref === 'default.js');
-    assert.match(view.action.description, /\S/);
-    assert.strictEqual((await client.rules.edit({ ...created, enabled: false })).enabled, false);
-    assert((await client.rules.list()).some((each) => each.id === created.id));
-    await client.rules.delete(created.id);
-    await assert.rejects(client.rules.get(created.id), refused(404));
   },
 
   async 'an API key instead of a token'() {

@@ -67,7 +67,9 @@ def test_what_an_operator_says(operators: str, value: Any, pattern: Any, answer:
 @pytest.mark.parametrize("name", sorted(OPERATORS))
 def test_a_pattern_that_is_null_is_a_no(name: str) -> None:
     takes_null = {"exists": True, "nexists": False, "nequals": True, "neq": True}
-    assert OPERATORS[name]("x", None) is takes_null.get(name, False)
+    for definition in ({"type": name}, {"type": name, "pattern": "{{ none }}"}):
+        answer = Criterion("trigger.a", definition).check({"trigger": {"a": "x"}}, {"none": None})
+        assert answer is takes_null.get(name, False)
 
 
 @pytest.mark.parametrize(
