@@ -13,12 +13,13 @@ from pathlib import Path
 
 from bench.platform import Platform
 from bench.report import Row, table
-from bench.rows import broker, cost, executions, fanout, latency, lines, memory, odd_output, rules, wall
+from bench.rows import broker, conductor, cost, executions, fanout, latency, lines, memory, odd_output, rules, wall
 from bench.session import Session
 
 # In this order: `cost` before the rows that restart a daemon or the broker.
 ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "memory": memory.rows,
+    "conductor": conductor.rows,
     "executions": executions.rows,
     "latency": latency.rows,
     "fanout": fanout.rows,

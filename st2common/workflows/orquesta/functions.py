@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -148,8 +147,12 @@ def _st2kv_in_yaql(context: Any, key: Any, decrypt: Any = False, default: Any = 
 
 
 def _in_jinja(scope: Scope) -> Mapping[str, Any]:
+    def about_it(function: Callable[..., Any]) -> Callable[..., Any]:
+        # No partial: a template could look into that.
+        return lambda *args, **kwargs: function(scope, *args, **kwargs)
+
     scoped = {**_ABOUT_A_NAME, "st2kv": _st2kv}
-    return _OF_VALUES | {name: partial(function, scope) for name, function in scoped.items()}
+    return _OF_VALUES | {name: about_it(function) for name, function in scoped.items()}
 
 
 LANGUAGE = Language(

@@ -132,7 +132,7 @@ class State:
             "verdict": str(self.verdict) if self.verdict else None,
             "pause_asked": self.pause_asked,
             "contexts": self.contexts.stored(self._used_contexts()),
-            "runs": {key: asdict(run) for key, run in self.runs.items()},
+            "runs": {key: _stored_run(run) for key, run in self.runs.items()},
             "visits": self.visits,
             "routes": [list(route) for route in self.routes],
             "joins": {key: asdict(join) for key, join in self.joins.items()},
@@ -161,10 +161,26 @@ class State:
                 yield context
 
 
+# What a run has in the beginning is not written, but for what names it.
+_FRESH = vars(Run("", 0, 0, -1))
+_ALWAYS = frozenset({"task", "route", "visit", "context"})
+
+
+def _stored_run(run: Run) -> dict[str, Any]:
+    stored = {name: value for name, value in vars(run).items() if name in _ALWAYS or value != _FRESH[name]}
+    if run.items is not None:
+        stored["items"] = list(run.items)
+    if run.earlier:
+        stored["earlier"] = dict(run.earlier)
+    return stored
+
+
 def _run(stored: Mapping[str, Any]) -> Run:
     fields = dict(stored)
-    fields["status"] = Status(fields["status"]) if fields["status"] else None
-    fields["earlier"] = dict(fields["earlier"])
-    if fields["items"] is not None:
+    if fields.get("status"):
+        fields["status"] = Status(fields["status"])
+    if "earlier" in fields:
+        fields["earlier"] = dict(fields["earlier"])
+    if fields.get("items") is not None:
         fields["items"] = [Status(status) if status else None for status in fields["items"]]
     return Run(**fields)
