@@ -30,7 +30,7 @@ from st2common.models.executions import COLLECTION, Executions
 from st2common.models.leases import Lease
 from st2common.models.statuses import COMPLETED, Status
 from st2common.models.trigger_instances import TriggerInstances
-from st2common.models.trigger_types import ACTION
+from st2common.models.trigger_types import ACTION, INQUIRY, NOTIFY
 from st2common.services.traces import trace_id
 from st2common.services.trigger_dispatch import dispatch_trigger
 from st2common.transport.port import Message, Subscription, Transport
@@ -49,9 +49,10 @@ _LATE = 60_000_000
 # Executions that are read at once, and ids that are remembered as done.
 _PAGE, _REMEMBERED = 500, 20_000
 
-#: Where an engine notes how far it has looked: ``{_id: "executions", since, until}`` in microseconds.
+#: Where an engine notes since when a trigger is wanted, ``{_id: <trigger>, since}``, and up to which time it has
+#: looked, ``{_id: "until", at}``; microseconds since the epoch.
 PROGRESS = "rules_engine_progress_d_b"
-_PROGRESS_ID = {"_id": "executions"}
+_UNTIL = "until"
 
 
 class ExecutionTriggers:
@@ -64,8 +65,10 @@ class ExecutionTriggers:
         self._possible = set(TRIGGERS) if config.action_sensor.enable else set(TRIGGERS) - {ACTION}
         self._emit_when = frozenset(config.action_sensor.emit_when)
         self._wanted: set[str] = set()
-        # An engine that ran before us may have left it.
-        self._has_progress = True
+        self._holding = False
+        # As in the database: since when each trigger is wanted, and the end of the last look at all.
+        self._since: dict[str, int] = {}
+        self._until = 0
         self._told: deque[str] = deque()
         self._done: OrderedDict[ObjectId, None] = OrderedDict()
         self._looked_at = now_us()
@@ -104,30 +107,36 @@ class ExecutionTriggers:
 
     def _round(self) -> None:
         now = now_us()
-        self._wanted = rules.wanted(self._possible)
-        self._listen(bool(self._wanted))
-        if not self._wanted:
-            self._forget_progress()
-        elif self._lease.acquire():
-            # What ended before anybody wanted to know is told to nobody.
-            self._has_progress = True
-            begin = {"since": self._looked_at, "until": self._looked_at}
-            self._progress.update_one(_PROGRESS_ID, {"$setOnInsert": begin}, upsert=True)
+        wanted = rules.wanted(self._possible)
+        changed, self._wanted = wanted != self._wanted, wanted
+        self._listen(bool(wanted))
+        if wanted and self._lease.acquire():
+            if changed or not self._holding:
+                self._begin()
+            self._holding = True
             if time.monotonic() >= self._sweep_due:
                 self._sweep()
             self._follow(time.monotonic() + TICK)
-            return
         else:
+            self._holding = False
             self._told.clear()
+            if changed and not wanted:
+                self._progress.delete_many({})
+            self._wake.clear()
+            self._wake.wait(TICK)
         self._looked_at = now
-        self._wake.clear()
-        self._wake.wait(TICK)
 
-    def _forget_progress(self) -> None:
-        """What ends from now on is of no interest, also to a rule that is made later."""
-        if self._has_progress:
-            self._progress.delete_one(_PROGRESS_ID)
-            self._has_progress = False
+    def _begin(self) -> None:
+        """What ended before anybody wanted to know is told to nobody, also not to a rule that is made later."""
+        self._progress.delete_many({"_id": {"$in": sorted(self._possible - self._wanted)}})
+        for trigger in self._wanted:
+            since = {"$setOnInsert": {"since": self._looked_at}}
+            self._progress.update_one({"_id": trigger}, since, upsert=True)
+        found = {each["_id"]: each for each in self._progress.find()}
+        self._since = {trigger: int(found[trigger]["since"]) for trigger in self._wanted}
+        self._until = int(found.get(_UNTIL, {}).get("at", 0))
+        self._done.clear()
+        self._missed()
 
     def _listen(self, wanted: bool) -> None:
         """Where no rule wants to know, nobody has to send us what happens."""
@@ -142,9 +151,16 @@ class ExecutionTriggers:
 
     def _on_message(self, message: Message) -> None:
         execution = message.body["execution"]
-        if execution["status"] in COMPLETED or execution["status"] == Status.PENDING:
+        if self._may_fire(execution):
             self._told.append(execution["id"])
             self._wake.set()
+
+    def _may_fire(self, execution: Mapping[str, Any]) -> bool:
+        """Whether it is worth reading: most executions are of no interest to those who wait for notifications."""
+        if execution["status"] == Status.PENDING:
+            return INQUIRY in self._wanted
+        notified = NOTIFY in self._wanted and bool((execution.get("liveaction") or {}).get("notify"))
+        return execution["status"] in COMPLETED and (notified or ACTION in self._wanted)
 
     def _missed(self) -> None:
         self._sweep_due = 0.0
@@ -167,17 +183,19 @@ class ExecutionTriggers:
         """Fire for all that has ended, or begun to wait, since the last sweep."""
         self._sweep_due = time.monotonic() + SWEEP
         began = now_us()
-        known = self._progress.find_one(_PROGRESS_ID) or {"since": began, "until": began}
-        for execution in self._ended(max(known["since"], known["until"] - _LATE)):
+        for execution in self._ended(max(min(self._since.values()), self._until - _LATE)):
             self._fire(execution)
-        for execution in self._executions.collection.find({"status": str(Status.PENDING)}):
-            if execution["log"][-1]["timestamp"] >= known["since"]:
-                self._fire(execution)
-        self._progress.update_one(_PROGRESS_ID, {"$set": {"until": began}})
+        pending = {"status": str(Status.PENDING)}
+        for execution in self._executions.collection.find(pending) if INQUIRY in self._wanted else ():
+            self._fire(execution)
+        self._until = began
+        self._progress.update_one({"_id": _UNTIL}, {"$set": {"at": began}}, upsert=True)
 
     def _ended(self, since: int) -> Iterator[Document]:
         """Those that ended at ``since`` (microseconds) or later and are not remembered as done."""
-        condition = {"output_purged": None, "end_timestamp": {"$gte": since}}
+        condition: Document = {"output_purged": None, "end_timestamp": {"$gte": since}}
+        if ACTION not in self._wanted:
+            condition["liveaction.notify"] = {"$exists": True}
         order = [("end_timestamp", ASCENDING)]
         found = self._database[COLLECTION].find(condition, {"_id": 1}).sort(order).batch_size(_PAGE)
         for each in found:
@@ -188,7 +206,9 @@ class ExecutionTriggers:
         if execution["_id"] in self._done:
             return
         st2kv = KeyLookup(self._database, None, execution["context"])
-        for event in of_execution(execution, self._wanted, self._emit_when, st2kv):
+        happened = execution.get("end_timestamp") or execution["log"][-1]["timestamp"]
+        wanted = {trigger for trigger, since in self._since.items() if since <= happened}
+        for event in of_execution(execution, wanted, self._emit_when, st2kv):
             self._dispatch(event, execution)
         if execution["status"] in COMPLETED:
             self._done[execution["_id"]] = None

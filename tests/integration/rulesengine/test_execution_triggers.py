@@ -123,6 +123,25 @@ def test_what_ended_while_no_engine_was_there_is_told_later(
     assert told == {str(each["_id"]) for each in (seen, *unseen)}
 
 
+def test_a_rule_hears_nothing_of_before_although_others_listened(
+    database: Documents, rule: Rule, run: Run, serve: Callable[[], Any]
+) -> None:
+    rule("tell", trigger={"type": NOTIFY})
+    serve()
+    listening(database)
+    before = [run(), run(notify=NOTIFY_ALL)]
+    eventually(lambda: len(events(database, NOTIFY)) == 3)
+    # More than the second that a rule may reach back.
+    old = {"$set": {"end_timestamp": before[0]["end_timestamp"] - 5_000_000}}
+    database["action_execution_d_b"].update_many({}, old)
+    rule("after", {"trigger.action_ref": {"type": "eq", "pattern": "no such"}}, trigger={"type": ACTION})
+    eventually(lambda: database[PROGRESS].count_documents({"_id": ACTION}))
+    after = run()
+    eventually(lambda: events(database, ACTION))
+    assert [each["payload"]["execution_id"] for each in events(database, ACTION)] == [str(after["_id"])]
+    assert len(events(database, NOTIFY)) == 3
+
+
 def test_two_engines_tell_of_it_once(database: Documents, rule: Rule, run: Run, serve: Callable[[], Any]) -> None:
     rule("after", {"trigger.action_ref": {"type": "eq", "pattern": "no such"}}, trigger={"type": ACTION})
     serve(), serve()
