@@ -13,7 +13,20 @@ from pathlib import Path
 
 from bench.platform import Platform
 from bench.report import Row, table
-from bench.rows import broker, conductor, cost, executions, fanout, latency, lines, memory, odd_output, rules, wall
+from bench.rows import (
+    broker,
+    conductor,
+    cost,
+    executions,
+    fanout,
+    latency,
+    lines,
+    memory,
+    odd_output,
+    rules,
+    wall,
+    webhooks,
+)
 from bench.session import Session
 
 # In this order: `cost` before the rows that restart a daemon or the broker.
@@ -26,6 +39,7 @@ ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "lines": lines.rows,
     "odd_output": odd_output.rows,
     "rules": rules.rows,
+    "webhooks": webhooks.rows,
     "cost": cost.rows,
     "wall": wall.rows,
     "broker": broker.rows,

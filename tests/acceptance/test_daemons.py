@@ -1,4 +1,4 @@
-"""The development profile: five daemons of their own, a private RabbitMQ and an embedded database."""
+"""The development profile: daemons of their own, a private RabbitMQ and an embedded database."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from st2ctl import heartbeats
 from st2ctl.daemons import components
+from st2ctl.processes import Process
 from tests.acceptance.platforms import Platform, lines_of
 from tests.conditions import eventually
 
@@ -84,6 +86,37 @@ def test_a_daemon_that_was_killed_is_shown_and_started_again(platform: Platform)
     assert platform.ctl("status", "--check").returncode == 3
     platform.start()
     assert platform.process("st2garbagecollector") != process
+
+
+def test_a_sensor_ends_with_its_container_and_runs_again_with_the_next(platform: Platform) -> None:
+    assert platform.st2("sensor", "enable", "examples.SampleSensor").returncode == 0
+    first = running_sensor(platform)
+    tail = platform.st2_in_background("sensor", "tail", "examples.SampleSensor")
+    assert tail.stdout is not None
+    assert "Sent an event of" in tail.stdout.readline()
+    process = Process.of(first["pid"])
+    assert process is not None
+    platform.process("st2sensorcontainer").send(signal.SIGKILL)
+    assert process.wait(10)
+    platform.start()
+    said, _ = tail.communicate(timeout=60)
+    assert "The process of sensor examples.SampleSensor has ended (status=lost)" in said
+    assert tail.returncode == 1
+    second = running_sensor(platform)
+    assert second["id"] != first["id"]
+    assert platform.st2("sensor", "disable", "examples.SampleSensor").returncode == 0
+    ended = platform.st2("sensor", "tail", "examples.SampleSensor")
+    assert (ended.returncode, "status=stopped, exit code 0" in ended.stderr) == (0, True), ended.stderr
+
+
+def running_sensor(platform: Platform) -> dict[str, Any]:
+    def run() -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(platform.st2("sensor", "get", "examples.SampleSensor", "-j").stdout).get(
+            "run", {}
+        )
+        return shown if shown.get("status") == "running" else {}
+
+    return eventually(run, timeout=60)
 
 
 @pytest.mark.parametrize("component", ["st2api", "st2rulesengine"])

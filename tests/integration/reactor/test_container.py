@@ -11,9 +11,11 @@ from pymongo.database import Database
 
 from st2common.auth.tokens import Tokens
 from st2common.models import triggers
+from st2common.models.keys import SYSTEM_SCOPE, Keys
 from st2common.models.sensor_runs import Status
 from st2common.services.sensors import switch_sensor
 from st2common.services.triggers import create_trigger, delete_trigger
+from st2reactor.container import partitions
 from st2reactor.container.service import SensorContainerService
 from tests.conditions import eventually
 from tests.integration.reactor.conftest import Sensors
@@ -230,3 +232,12 @@ def test_the_token_of_a_sensor_lives_on(database: Documents) -> None:
     identity = tokens.identity(made.token)
     assert identity is not None
     assert (identity.expires or 0) > made.expiry.timestamp() * 1_000_000
+
+
+def test_a_partition_in_the_datastore(config: cfg.ConfigOpts, database: Documents) -> None:
+    config.set_override("partition_provider", {"name": "kvstore"}, group="sensorcontainer")
+    partition = partitions.provider(config, database)
+    assert partition()("any.Sensor")
+    item = {"scope": SYSTEM_SCOPE, "name": "sensornode1.sensor_partition", "value": "a.A, b.B", "secret": False}
+    Keys(database).put(item)
+    assert [partition()(reference) for reference in ("a.A", "b.B", "c.C")] == [True, True, False]
