@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import requests
+
+from tests.acceptance.platforms import Platform
 from tests.conditions import eventually
-from tests.official.client import Client
+from tests.official.client import TIMEOUT, Client
 
 TRIGGER = {"type": "core.st2.generic.actiontrigger"}
 RULE: dict[str, Any] = {
@@ -74,3 +77,34 @@ def test_trigger_types(st2: Client, tmp_path: Path) -> None:
     file.write_text(json.dumps({"name": "own", "pack": "default", "description": "Yours"}))
     assert st2("trigger", "update", "default.own", str(file), "-j").json()["description"] == "Yours"
     assert "successfully deleted" in st2("trigger", "delete", "default.own").out
+
+
+def test_the_sample_rules(st2: Client, open_platform: Platform) -> None:
+    def said(rule: str) -> list[str]:
+        """What the executions of a rule have printed."""
+        done = st2("rule-enforcement", "list", "--rule", f"examples.{rule}", "-j").out
+        ids = [each["execution_id"] for each in json.loads(done)] if done.startswith("[") else []
+        return [str(st2.execution(each).get("result", {}).get("stdout")) for each in ids]
+
+    hook = f"{open_platform.urls['ST2_API_URL']}/webhooks/sample"
+    assert requests.post(hook, json={"name": "world"}, timeout=TIMEOUT).status_code == 202
+    eventually(lambda: said("webhook_to_action") == ["Hello world"], timeout=30)
+    for rule in ("execution_to_action", "key_to_action"):
+        st2("rule", "enable", f"examples.{rule}")
+    for value in ("1", "2"):
+        st2("key", "set", "examples.level", value)
+    eventually(lambda: said("key_to_action") == ["examples.level: 1 -> 2"], timeout=30)
+    ran = st2.ran("examples.progress", "steps=1", "delay=0")
+    expected = f"examples.progress {ran['status']}: st2 execution get {ran['id']}"
+    eventually(lambda: said("execution_to_action") == [expected], timeout=30)
+    for rule in ("execution_to_action", "key_to_action"):
+        st2("rule", "disable", f"examples.{rule}")
+
+
+def test_a_trigger_that_is_injected(st2: Client) -> None:
+    ran = st2.ran("core.inject_trigger", "trigger=examples.sample_trigger", 'payload={"value": "x"}', "trace_tag=mine")
+    assert ran["result"]["result"] == {"trigger": "examples.sample_trigger", "payload": {"value": "x"}}
+    [event] = st2("trigger-instance", "list", "--trigger", "examples.sample_trigger", "-j").json()
+    assert st2("trigger-instance", "get", event["id"], "-j").json()["payload"] == {"value": "x"}
+    refused = st2.ran("core.inject_trigger", "trigger=examples.sample_trigger", "payload={}", code=1)
+    assert "'value' is a required property" in refused["result"]["result"]["error"]
