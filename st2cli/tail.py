@@ -1,4 +1,4 @@
-"""Following the output of one execution to its end, over any number of connections."""
+"""Following the output of one execution, and of its steps, to its end, over any number of connections."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from st2cli.client import EventStream, StreamBroken, segment
 from st2cli.errors import ApiError, CommandError, Unreachable
+from st2cli.places import Places
 from st2cli.sse import Event, EventParser, EventTooLarge
-from st2cli.views import Output, View
+from st2cli.views import Origin, Output, Step, View
 
 # Seconds without a byte after which a connection is given up: three missed keep-alives.
 SILENCE = 45.0
@@ -24,6 +25,7 @@ _GIVE_UP_AFTER = 600.0
 # A connection that lived this many seconds was a good one, even if nothing was printed meanwhile.
 _GOOD_CONNECTION = 10.0
 
+START_EVENT = "st2.execution.output__start"
 OUTPUT_EVENT = "st2.execution.output__create"
 END_EVENT = "st2.execution.output__end"
 LAST_EVENT = "EOF"
@@ -94,8 +96,10 @@ class Tail:
         self._outage: _Outage | None = None
         self._showing = False
         self._interrupted = False
-        #: The position up to which everything was shown: the id of the last event, which is its ``seq``.
+        #: The position up to which everything was shown: the id of the last event, which is its ``seq``. Of a workflow
+        #: there is one for each step.
         self.seq = request.since_seq
+        self._places: Places | None = None
         #: The end record of the log, once it has come.
         self.ending: dict[str, Any] | None = None
 
@@ -131,10 +135,14 @@ class Tail:
 
     def _open(self) -> EventStream:
         query: dict[str, Any] = {"output_type": self._request.output_type, **self._request.query}
+        if self._places and (since := self._places.since()):
+            query["since"] = since
         if not self._request.follow:
             query["follow"] = "false"
         path = f"/{self._request.collection}/{segment(self._request.name)}/output"
         stream = self._source.open_stream(path, query, last_event_id=self.seq, silence=self._silence)
+        if stream.headers.get("X-St2-Tree") and self._places is None:
+            self._places = Places()
         if stream.headers.get("X-St2-Stream-Output") == "off" and not self._said_that_streaming_is_off:
             self._said_that_streaming_is_off = True
             self._say(
@@ -159,17 +167,38 @@ class Tail:
             self._say("Resumed.")
         if event.name == LAST_EVENT:
             return True
-        if event.name == END_EVENT:
-            self.ending = _ending(_parse(event))
-        elif event.name == OUTPUT_EVENT:
-            output = _output(_parse(event))
+        if event.name in (START_EVENT, OUTPUT_EVENT, END_EVENT):
             self._showing = True
-            self._view.show(output)
-            self.seq = event.id
+            self._show(event)
             self._showing = False
             if self._interrupted:
                 raise KeyboardInterrupt
         return False
+
+    def _show(self, event: Event) -> None:
+        document = _parse(event)
+        if self._places is not None:
+            self._show_of_tree(event.name, document, self._places)
+        elif event.name == END_EVENT:
+            self.ending = _ending(document)
+        elif event.name == OUTPUT_EVENT:
+            self._view.show(_output(document))
+            self.seq = event.id
+
+    def _show_of_tree(self, name: str, document: dict[str, Any], places: Places) -> None:
+        """The same of a workflow. After a broken connection some of it comes again."""
+        execution_id = str(document.get("execution_id"))
+        new_step = name == START_EVENT and places.starts(document)
+        path = places.path(execution_id)
+        if new_step:
+            self._view.step(Step(execution_id, path, document["timestamp"], document["action_ref"]))
+        elif name == OUTPUT_EVENT and places.adds(document):
+            self._view.show(_output(document, Origin(document["output_type"], execution_id, path)))
+        elif name == END_EVENT and not path:
+            self.ending = _ending(document)
+        elif name == END_EVENT and places.ends(execution_id):
+            ended = _ending(document)
+            self._view.step(Step(execution_id, path, ended["timestamp"], "", ended["status"], ended.get("exit_code")))
 
     def _reconnect(self, reason: str) -> EventStream:
         if self._outage is None:
@@ -210,11 +239,11 @@ def _ending(document: dict[str, Any]) -> dict[str, Any]:
     return {"status": status, **document}
 
 
-def _output(document: dict[str, Any]) -> Output:
+def _output(document: dict[str, Any], origin: Origin | None = None) -> Output:
     try:
         encoded = document.get("data_base64")
         return Output(
-            output_type=document["output_type"],
+            origin=origin or Origin(document["output_type"]),
             timestamp=document["timestamp"],
             seq=None if document.get("seq") is None else str(document["seq"]),
             # ``data`` is text; the bytes are beside it when it is not all that was printed.

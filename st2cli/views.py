@@ -21,15 +21,39 @@ _RESETTING = re.compile(r"\x1b\[0*(?:;|m)")
 _DIM, _STDERR = "\x1b[2m", "\x1b[2;31m"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where output comes from."""
+
+    #: ``stdout`` or ``stderr``.
+    kind: str
+    #: Of a step of a workflow: its id, and the names of the tasks that lead to it.
+    execution_id: str = ""
+    path: str = ""
+
+
 @dataclass(slots=True)
 class Output:
     """What one event carries: bytes of one stream that arrived together."""
 
-    output_type: str
+    origin: Origin
     timestamp: str
     #: Position in the log, as the server counts; None from a server that does not number its output.
     seq: str | None
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a workflow that has begun, or ended."""
+
+    execution_id: str
+    path: str
+    timestamp: str
+    action_ref: str
+    #: None: it has begun.
+    status: str | None = None
+    exit_code: int | None = None
 
 
 def completion(ending: dict[str, Any]) -> str:
@@ -41,6 +65,9 @@ class View(Protocol):
 
     def show(self, output: Output) -> None:
         """Writes what one event carries; the person sees it after the next `flush`."""
+
+    def step(self, step: Step) -> None:
+        """A step of a workflow begins, or has ended: nothing more comes of it."""
 
     def flush(self) -> None:
         """Nothing more has arrived for now."""
@@ -64,6 +91,9 @@ class RawView:
     def show(self, output: Output) -> None:
         self._sink.write(output.data)
 
+    def step(self, step: Step) -> None:
+        """Says nothing: it is not part of the bytes."""
+
     def flush(self) -> None:
         self._sink.flush()
 
@@ -80,14 +110,23 @@ class JsonView:
     def __init__(self, sink: TextIO, grep: re.Pattern[str] | None = None) -> None:
         self._sink = sink
         self._grep = grep
-        self._assemblers: dict[str, LineAssembler] = {}
+        self._assemblers: dict[Origin, LineAssembler] = {}
         self._seq: str | None = None
 
     def show(self, output: Output) -> None:
-        assembler = self._assemblers.setdefault(output.output_type, LineAssembler())
+        assembler = self._assemblers.setdefault(output.origin, LineAssembler())
         self._seq = output.seq
         for timestamp, block in assembler.feed(output.data, output.timestamp):
-            self._write(timestamp, output.output_type, block)
+            self._write(timestamp, output.origin, block)
+
+    def step(self, step: Step) -> None:
+        self._close(step.execution_id)
+        told = {"timestamp": step.timestamp, "execution_id": step.execution_id, "path": step.path}
+        if step.status is None:
+            told |= {"event": "started", "action": step.action_ref}
+        else:
+            told |= {"event": "ended", "step_status": step.status}
+        self._sink.write(json.dumps(told) + "\n")
 
     def flush(self) -> None:
         self._sink.flush()
@@ -96,23 +135,29 @@ class JsonView:
         self._sink.flush()
 
     def end(self, ending: dict[str, Any] | None) -> None:
-        for output_type, assembler in self._assemblers.items():
-            for timestamp, block in assembler.close():
-                self._write(timestamp, output_type, block)
+        self._close(None)
         if ending is not None:
             self._sink.write(json.dumps(ending) + "\n")
         self._sink.flush()
 
-    def _write(self, timestamp: str, output_type: str, block: bytes) -> None:
+    def _close(self, execution_id: str | None) -> None:
+        """Nothing more comes of this one, or of any."""
+        for origin in [each for each in self._assemblers if execution_id in (None, each.execution_id)]:
+            for timestamp, block in self._assemblers.pop(origin).close():
+                self._write(timestamp, origin, block)
+
+    def _write(self, timestamp: str, origin: Origin, block: bytes) -> None:
         for line in block.split(b"\n")[: block.count(b"\n")] or [block]:
             text = decode(line)
             if self._grep is None or self._grep.search(terminal.without_colours(text)):
-                record = {"timestamp": timestamp, "output_type": output_type, "seq": self._seq, "line": text}
+                record = {"timestamp": timestamp, "output_type": origin.kind, "seq": self._seq, "line": text}
+                if origin.execution_id:
+                    record |= {"execution_id": origin.execution_id, "path": origin.path}
                 self._sink.write(json.dumps(record) + "\n")
 
 
 class LineView:
-    """``[time][stream] line``, neutralised.
+    """``[time][stream] line``, of a step of a workflow ``[time][path][stream] line``, neutralised.
 
     On a terminal (``columns`` wide; 0 means that there is none) an unfinished line is shown at once, and rewritten when
     its rest comes.
@@ -123,18 +168,31 @@ class LineView:
         self._columns = columns
         self._colour = colour
         self._grep = grep
-        self._assemblers: dict[str, LineAssembler] = {}
-        self._styles: dict[str, str] = {}
+        self._assemblers: dict[Origin, LineAssembler] = {}
+        self._styles: dict[Origin, str] = {}
         self._partial_shown = False
 
     def show(self, output: Output) -> None:
-        kind = output.output_type
-        assembler = self._assemblers.setdefault(kind, LineAssembler(overwriting=True))
+        origin = output.origin
+        assembler = self._assemblers.setdefault(origin, LineAssembler(overwriting=True))
         blocks = assembler.feed(output.data, output.timestamp)
         self._erase_partial()
-        self._write(kind, blocks)
+        self._write(origin, blocks)
         if self._columns and self._grep is None:
-            self._show_partial(kind, assembler)
+            self._show_partial(origin, assembler)
+
+    def step(self, step: Step) -> None:
+        self._erase_partial()
+        self._close(step.execution_id)
+        if self._grep is not None:
+            return
+        if step.status is None:
+            what = f"Has started: {step.action_ref}, execution {step.execution_id}"
+        else:
+            code = "" if step.exit_code is None else f", exit code {step.exit_code}"
+            what = f"Has ended (status={step.status}{code})"
+        prefix = f"[{step.timestamp}][{terminal.neutralise(step.path)}]"
+        self._sink.write(f"{_DIM}{prefix} {what}{_RESET}\n" if self._colour else f"{prefix} {what}\n")
 
     def flush(self) -> None:
         self._sink.flush()
@@ -145,55 +203,62 @@ class LineView:
 
     def end(self, ending: dict[str, Any] | None) -> None:
         self._erase_partial()
-        for kind, assembler in self._assemblers.items():
-            self._write(kind, assembler.close())
+        self._close(None)
         if ending is not None:
             self._sink.write(completion(ending) + "\n")
         self._sink.flush()
 
-    def _write(self, kind: str, blocks: list[tuple[str, bytes]]) -> None:
+    def _close(self, execution_id: str | None) -> None:
+        """Nothing more comes of this one, or of any."""
+        for origin in [each for each in self._assemblers if execution_id in (None, each.execution_id)]:
+            self._write(origin, self._assemblers.pop(origin).close())
+            self._styles.pop(origin, None)
+
+    def _write(self, origin: Origin, blocks: list[tuple[str, bytes]]) -> None:
         for timestamp, block in blocks:
             text = decode(block).removesuffix("\n")
-            prefix = self._prefix(timestamp, kind)
-            plain = self._grep is None and not self._styles.get(kind) and terminal.NEEDS_CARE.search(text) is None
+            prefix = self._prefix(timestamp, origin)
+            plain = self._grep is None and not self._styles.get(origin) and terminal.NEEDS_CARE.search(text) is None
             if plain:
                 self._sink.write(prefix + text.replace("\n", "\n" + prefix) + "\n")
             else:
                 for line in text.split("\n"):
-                    self._write_line(prefix, kind, terminal.neutralise(overwritten(line)))
+                    self._write_line(prefix, origin, terminal.neutralise(overwritten(line)))
 
-    def _write_line(self, prefix: str, kind: str, line: str) -> None:
+    def _write_line(self, prefix: str, origin: Origin, line: str) -> None:
         if self._columns:
-            line = self._with_style(kind, line)
+            line = self._with_style(origin, line)
         if self._grep is None or self._grep.search(terminal.without_colours(line)):
             self._sink.write(f"{prefix}{line}\n")
 
-    def _with_style(self, kind: str, line: str) -> str:
+    def _with_style(self, origin: Origin, line: str) -> str:
         """A colour that a line leaves on must not colour the prefix of the next; it goes on after that prefix."""
-        before = self._styles.get(kind, "")
+        before = self._styles.get(origin, "")
         style = before
         for sequence in terminal.SGR.findall(line):
             style = "" if _RESETTING.match(sequence) else style
             style = style if sequence in (_RESET, "\x1b[m") else style + sequence
-        self._styles[kind] = style[-_MAX_STYLE:] if len(style) <= _MAX_STYLE else ""
+        self._styles[origin] = style[-_MAX_STYLE:] if len(style) <= _MAX_STYLE else ""
         return f"{before}{line}{_RESET}" if before or style else line
 
-    def _prefix(self, timestamp: str, kind: str) -> str:
-        prefix = f"[{timestamp}][{kind}]"
+    def _prefix(self, timestamp: str, origin: Origin) -> str:
+        path = f"[{terminal.neutralise(origin.path)}]" if origin.execution_id else ""
+        prefix = f"[{timestamp}]{path}[{origin.kind}]"
         if self._colour:
-            return f"{_STDERR if kind == 'stderr' else _DIM}{prefix}{_RESET} "
+            return f"{_STDERR if origin.kind == 'stderr' else _DIM}{prefix}{_RESET} "
         return prefix + " "
 
-    def _show_partial(self, kind: str, assembler: LineAssembler) -> None:
+    def _show_partial(self, origin: Origin, assembler: LineAssembler) -> None:
         begun = overwritten(decode(assembler.begun(_PARTIAL_BYTES), whole=False))
         if not begun:
             return
         text = terminal.without_colours(terminal.Neutraliser().feed(begun))
-        prefix = f"[{assembler.timestamp}][{kind}] "
+        path = f"[{terminal.neutralise(origin.path)}]" if origin.execution_id else ""
+        prefix = f"[{assembler.timestamp}]{path}[{origin.kind}] "
         # One column stays free: a line that wraps could not be erased. Wide characters may take two columns.
         free = self._columns - len(prefix) - 1
         shown = text[:free] if text.isascii() else text[: free // 2]
-        self._sink.write(self._prefix(assembler.timestamp, kind) + shown)
+        self._sink.write(self._prefix(assembler.timestamp, origin) + shown)
         self._partial_shown = True
 
     def _erase_partial(self) -> None:

@@ -7,6 +7,14 @@ Events (server-sent)::
     event: st2.execution.output__end         data: status, exit code, totals
     event: EOF                               data: ''
 
+With ``tree=true`` and of a workflow, all that its steps print, see :mod:`st2stream.tree`::
+
+    event: st2.execution.output__start       data: {execution_id, parent, path, action_ref, timestamp} of a step
+
+and of each step its output and its end; the end of the workflow itself is the last. These events have no ids: the
+``id`` in an output document names its execution and place. ``since=<execution id>:<seq>,...`` leaves out what the
+client has.
+
 Query: ``output_type`` (stdout, stderr, all), ``since_seq`` (only what follows that number), ``follow=false`` (stop at
 what is stored now). In silence a comment tells that the connection still lives.
 """
@@ -22,10 +30,16 @@ from flask import Blueprint, Response, request
 
 from st2common.errors import ValidationError
 from st2common.http import open_streams, query
-from st2common.http.authorization import needs
+from st2common.http.authorization import needs, rights
+from st2common.models.executions import Executions
+from st2common.models.runner_types import WORKFLOWS
+from st2common.models.statuses import COMPLETED
+from st2common.output.bells import BellTower
 from st2common.output.chunk import End
+from st2common.rbac.executions import VIEW, may
 from st2stream import sse
 from st2stream.feeds import Encoded, FeedHub, Subject
+from st2stream.tree import Tree
 
 Document = dict[str, Any]
 
@@ -33,11 +47,20 @@ Document = dict[str, Any]
 # 8 bytes.
 _CURSOR = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 
+# The same of one execution of a tree, whole chunks only.
+_PLACE = re.compile(r"([0-9a-f]{24}):([0-9]{1,18})")
+
 # Seconds between two looks whether a client of a silent stream is still there.
 _LOOK_INTERVAL = 5.0
 
 
-def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_alive: float) -> Blueprint:
+def blueprint(
+    feeds: FeedHub,
+    bells: BellTower,
+    executions: Executions,
+    find_execution: Callable[[str], Document],
+    keep_alive: float,
+) -> Blueprint:
     """``find_execution`` takes an id or ``last`` and raises NotFound or AccessDenied.
 
     ``keep_alive``: seconds of silence after which a comment is sent.
@@ -49,7 +72,22 @@ def blueprint(feeds: FeedHub, find_execution: Callable[[str], Document], keep_al
     def output(execution_id: str) -> Response:
         execution = find_execution(execution_id)
         subject = Subject(str(execution["_id"]), execution["action"]["ref"], execution["runner"]["name"])
-        response = output_stream(feeds, subject, keep_alive)
+        if query.boolean("tree") and subject.runner_ref in WORKFLOWS:
+            asked = rights()
+            tree = Tree(
+                feeds,
+                bells,
+                executions,
+                lambda step: may(asked, VIEW, step),
+                _since(),
+                query.text("output_type") or "all",
+            )
+            live = query.boolean("follow", default=True) and execution["status"] not in COMPLETED
+            events = tree.follow(execution) if live else tree.stored(execution)
+            response = stream(_until_gone(events, keep_alive), "output")
+            response.headers["X-St2-Tree"] = "true"
+        else:
+            response = output_stream(feeds, subject, keep_alive)
         response.headers["X-St2-Execution-Id"] = subject.execution_id
         if execution.get("stream_output") is False:
             response.headers["X-St2-Stream-Output"] = "off"
@@ -92,6 +130,18 @@ def _cursor() -> tuple[int, int]:
     if not cursor or (part and not seq):
         raise ValidationError(f'Last-Event-ID "{last}" is not an id of this stream')
     return (seq - 1, part) if part else (seq, 0)
+
+
+def _since() -> dict[str, int]:
+    """The last chunk that the client has of each execution of a tree.
+
+    Raises:
+        ValidationError: that is no list of ``<execution id>:<seq>``.
+    """
+    places = [_PLACE.fullmatch(text) for text in query.comma_list("since")]
+    if not all(places):
+        raise ValidationError('Parameter "since" is not a list of <execution id>:<number>')
+    return {place[1]: int(place[2]) for place in places if place}
 
 
 def _since_seq() -> int:

@@ -48,7 +48,9 @@ class Stream:
         Authentication(config, database).guard(self.app)
         Authorization(config, database).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
-        self.app.register_blueprint(execution_output.blueprint(feeds, find, min(heartbeat, KEEP_ALIVE)))
+        self.app.register_blueprint(
+            execution_output.blueprint(feeds, self._bells, executions, find, min(heartbeat, KEEP_ALIVE))
+        )
         readiness = probes.Readiness(database, transport, {"st2stream": self.health})
         self.app.register_blueprint(probes.blueprint(readiness))
         sensor_feeds = FeedHub(log, self._bells, run_status(SensorRuns(database)))

@@ -11,6 +11,7 @@ from st2common.output.chunk import Chunk, End
 from st2common.output.lines import whole_characters
 
 OUTPUT_CREATE = "st2.execution.output__create"
+OUTPUT_START = "st2.execution.output__start"
 OUTPUT_END = "st2.execution.output__end"
 
 # The sentinel that closes an output stream; its data are two quote characters.

@@ -138,7 +138,7 @@ def _resolve(client: Client, execution_id: str) -> str:
     """The id behind "last": it must not change while it is used."""
     if execution_id != "last":
         return execution_id
-    executions = client.get("/executions/", {"limit": 1, "include_attributes": "id,status"})
+    executions = client.get("/executions/", {"limit": 1, "parent": "null", "include_attributes": "id,status"})
     if not executions:
         raise CommandError("Nothing has been run yet (`st2 run core.local date` would).")
     return str(executions[0]["id"])

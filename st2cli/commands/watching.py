@@ -17,6 +17,8 @@ from st2cli.statuses import COMPLETED, WORTH_WAITING
 from st2cli.tail import Request, Tail
 from st2cli.views import JsonView, LineView, RawView, View, completion
 
+# Of a workflow everything below it is shown.
+_WITH_STEPS = {"tree": "true"}
 # Seconds between two looks at a status: short at first, because most actions are.
 _FIRST_INTERVAL, _LONGEST_INTERVAL, _INTERVAL_GROWTH = 0.05, 1.0, 1.3
 # Seconds that a command waits for services that do not answer, before it gives up.
@@ -38,7 +40,7 @@ def watch(session: Session, execution_id: str, options: Namespace) -> str:
     """Shows the output until its end; the status. Raises `Interrupted`."""
     view = make_view(session, options)
     kind = None if options.output_type == "all" else options.output_type
-    request = Request(execution_id, kind, options.since_seq or "", options.follow)
+    request = Request(execution_id, kind, options.since_seq or "", options.follow, query=_WITH_STEPS)
     tail = Tail(session.client, request, view, session.printer.note)
     try:
         ending = follow_tail(tail) or _ending_of(session, execution_id, wait=options.follow)

@@ -31,7 +31,9 @@ def find_execution(
     if rights().is_admin:
         return execution_list.find_execution(collection, id_or_last, projection)
     if id_or_last == "last":
-        newest = execution_list.find(collection, visible(Selection()), limit=1, projection=executions.FIELDS)
+        newest = execution_list.find(
+            collection, visible(Selection({"parent": None})), limit=1, projection=executions.FIELDS
+        )
         if not newest:
             raise ValidationError("No executions found in the database")
         found = newest[0]

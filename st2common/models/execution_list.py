@@ -110,8 +110,8 @@ def count(collection: Collection[Document], selection: Selection) -> int:
 
 
 def latest(collection: Collection[Document], projection: Mapping[str, int] | None = None) -> Document | None:
-    """The execution that was asked for last."""
-    found = find(collection, Selection(), limit=1, projection=projection)
+    """The execution that was asked for last; not one that is a step of a workflow."""
+    found = find(collection, Selection({"parent": None}), limit=1, projection=projection)
     return found[0] if found else None
 
 

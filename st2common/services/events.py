@@ -8,6 +8,7 @@ from typing import Any
 from st2common.models.execution_view import to_api
 from st2common.models.runner_types import WORKFLOWS
 from st2common.models.statuses import COMPLETED, Status
+from st2common.output.doorbell import Doorbell
 from st2common.services.work_queue import advance_workflow
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import EXECUTION
@@ -46,6 +47,9 @@ class ExecutionEvents:
     def claimed(self, stored: Mapping[str, Any]) -> None:
         """A claim is told as "scheduled" first, then as "running"."""
         self._publish("update", stored, Status.SCHEDULED)
+        if stored.get("parent"):
+            # Whoever watches the workflow sees its step begin.
+            Doorbell(self._transport).nudge(stored["parent"])
 
     @staticmethod
     def _concerns_parent(stored: Mapping[str, Any]) -> bool:

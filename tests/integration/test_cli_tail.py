@@ -198,7 +198,7 @@ def test_options_reach_the_stream_service(
     platform: ScriptedPlatform, options: list[str], query: dict[str, str]
 ) -> None:
     assert main(["execution", "tail", EXECUTION_ID, *options]) == 0
-    assert platform.asked("GET", _STREAM)[0].query == query
+    assert platform.asked("GET", _STREAM)[0].query == {**query, "tree": "true"}
 
 
 def test_since_a_position_only_the_rest_is_shown(

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from st2cli import lines
 from st2cli.lines import LineAssembler
-from st2cli.views import JsonView, LineView, Output, RawView
+from st2cli.views import JsonView, LineView, Origin, Output, RawView
 
 _END = {"execution_id": "e1", "status": "succeeded"}
 
 
 def output(data: bytes | str, kind: str = "stdout", timestamp: str = "t", seq: str = "1") -> Output:
-    return Output(kind, timestamp, seq, data.encode() if isinstance(data, str) else data)
+    return Output(Origin(kind), timestamp, seq, data.encode() if isinstance(data, str) else data)
 
 
 def shown(*outputs: Output, columns: int = 0, grep: str | None = None, colour: bool = False) -> str:
