@@ -26,6 +26,7 @@ from bench.rows import (
     rules,
     wall,
     webhooks,
+    workflows,
 )
 from bench.session import Session
 
@@ -42,6 +43,7 @@ ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "webhooks": webhooks.rows,
     "cost": cost.rows,
     "wall": wall.rows,
+    "workflows": workflows.rows,
     "broker": broker.rows,
 }
 

@@ -72,3 +72,22 @@ class CpuMeter:
 
     def _total(self) -> dict[str, float]:
         return {name: sum(each.cpu_seconds() for each in found) for name, found in self._components.items()}
+
+
+class PeakMemory:
+    """How far each component's memory rises above where it stood."""
+
+    def __init__(self, daemons: Mapping[str, Sequence[Process]]) -> None:
+        self._daemons = daemons
+        for process in self._all():
+            process.forget_peak()
+        self._before = {process.pid: process.peak_rss_mb() for process in self._all()}
+
+    def growth_mb(self) -> dict[str, float]:
+        return {
+            name: max(process.peak_rss_mb() - self._before[process.pid] for process in processes)
+            for name, processes in self._daemons.items()
+        }
+
+    def _all(self) -> list[Process]:
+        return [process for processes in self._daemons.values() for process in processes]

@@ -11,12 +11,15 @@ from flask import Blueprint, Response
 
 from st2api.context import api
 from st2common.http import query
-from st2common.http.authorization import checks_objects
+from st2common.http.authorization import checks_objects, rights
 from st2common.http.raw_output import PLAIN_TEXT
 from st2common.http.responses import dumps
+from st2common.models import execution_tree
 from st2common.models.execution_view import projection, to_api
+from st2common.models.runner_types import WORKFLOWS
 from st2common.output.chunk import Chunk, Stream
 from st2common.output.reader import Reader
+from st2common.rbac.executions import VIEW, may
 from st2common.services import results
 
 routes = Blueprint("execution_output", __name__, url_prefix="/executions")
@@ -25,13 +28,21 @@ routes = Blueprint("execution_output", __name__, url_prefix="/executions")
 @routes.get("/<execution_id>/output")
 @checks_objects
 def get_output(execution_id: str) -> Response:
-    """What is stored now of both streams in the order in which it was read, or of the one that is asked for."""
+    """What is stored now of both streams in the order in which it was read, or of the one that is asked for. Of a
+    workflow it is that of its steps, one after the other."""
     kind = query.text("output_type") or "all"
-    execution = api().find_execution(execution_id, {"_id": 1})
+    execution = api().find_execution(execution_id, {"runner.name": 1})
     if kind != "all" and kind not in set(Stream):
         return Response("", content_type=PLAIN_TEXT)
     stream = None if kind == "all" else Stream(kind)
-    pieces = _stored(Reader(api().log, api().bells, str(execution["_id"]), stream))
+    if execution["runner"]["name"] in WORKFLOWS:
+        found = execution_tree.descendants(api().executions.collection, str(execution["_id"]))
+        executions = [str(step["_id"]) for step in found if may(rights(), VIEW, step)]
+    else:
+        executions = [str(execution["_id"])]
+    # Made now: when they are read the request is over.
+    readers = [Reader(api().log, api().bells, identity, stream) for identity in executions]
+    pieces = itertools.chain.from_iterable(_stored(reader) for reader in readers)
     # The first page is read before the answer begins, so that a database that is away is an error and no empty text.
     first = next(pieces, b"")
     return Response(itertools.chain([first], pieces), content_type=PLAIN_TEXT)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bench import baselines
 from bench.client import Gate
-from bench.processes import CpuMeter, Process
+from bench.processes import CpuMeter, PeakMemory
 from bench.report import Row
 from bench.session import Session, Watching
 
@@ -34,7 +34,7 @@ def _measure(session: Session, kind: str, count: int) -> Iterator[Row]:
     execution_id = session.api.post(f"bench.{kind}_lines", count=count, gate=str(gate.path))
     with session.watching(execution_id, 1) as watching:
         watching.wait_ready()
-        memory = _Memory(daemons)
+        memory = PeakMemory(daemons)
         meter = CpuMeter({name: daemons[name] for name in ("st2actionrunner", "keeper")})
         took, seen = _release(gate, watching)
     session.ends.wait(execution_id)
@@ -95,22 +95,3 @@ def _bounded_result(session: Session, execution_id: str) -> Row:
         aim="bounded, marked",
         met=marked and len(result) <= _RESULT_BYTES,
     )
-
-
-class _Memory:
-    """How far each component's memory rises above where it stood."""
-
-    def __init__(self, daemons: dict[str, list[Process]]) -> None:
-        self._daemons = daemons
-        for process in self._all():
-            process.forget_peak()
-        self._before = {process.pid: process.peak_rss_mb() for process in self._all()}
-
-    def growth_mb(self) -> dict[str, float]:
-        return {
-            name: max(process.peak_rss_mb() - self._before[process.pid] for process in processes)
-            for name, processes in self._daemons.items()
-        }
-
-    def _all(self) -> list[Process]:
-        return [process for processes in self._daemons.values() for process in processes]
