@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -15,7 +15,7 @@ from bench.session import Session
 from st2common.models.statuses import Status
 from st2common.workflows.decision import Lookups
 from st2common.workflows.inspection import inspect_text
-from st2common.workflows.languages import conduct, parse
+from st2common.workflows.languages import Spec, conduct, parse
 
 _INSPECTED = 500
 _AIM_INSPECTION_SECONDS = 1.0
@@ -29,7 +29,7 @@ def rows(session: Session) -> Iterator[Row]:
 
 
 def _inspection() -> Row:
-    text = yaml.safe_dump(_sequence(_INSPECTED))
+    text = yaml.safe_dump(_sequence(_INSPECTED, lambda number: f"<% succeeded() and {number} >= 0 %>"))
     start = time.perf_counter()
     yaml.load(text, Loader=yaml.CSafeLoader)
     loaded = time.perf_counter()
@@ -46,8 +46,23 @@ def _inspection() -> Row:
 
 
 def _decisions() -> Row:
-    """A sequence of tasks: the state read, the end of one child worked in, and the state written, again and again."""
-    spec = parse("orquesta", _sequence(_DECIDED))
+    """A sequence of tasks: the state read, the end of one child worked in, and the state written, again and again. By an
+    engine that has run it before."""
+    spec = parse("orquesta", _sequence(_DECIDED, lambda number: "<% succeeded() %>"))
+    _play(spec)
+    took, floor = _play(spec)
+    return Row(
+        f"one decision in a sequence of {_DECIDED} tasks, p50",
+        f"{took:.2f} ms",
+        baseline=f"its state as JSON, read and written {floor:.2f} ms",
+        ratio=f"{took / floor:.1f}",
+        aim=f"<= {_AIM_DECISION_MS:.0f} ms",
+        met=took <= _AIM_DECISION_MS,
+    )
+
+
+def _play(spec: Spec) -> tuple[float, float]:
+    """Milliseconds of a decision and of its state as JSON, each the median."""
     lookups = Lookups(lambda key: {"stdout": ""}, _NoKeys())
     conductor = conduct(spec, lookups)
     conductor.start({"x": 1}, {"st2": {}}, 0)
@@ -62,21 +77,13 @@ def _decisions() -> Row:
         state = json.dumps(conductor.state)
         took.append((time.perf_counter() - read) * 1000)
         floor.append((read - start) * 1000)
-    median, least = statistics.median(took), statistics.median(floor)
-    return Row(
-        f"one decision in a sequence of {_DECIDED} tasks, p50",
-        f"{median:.2f} ms",
-        baseline=f"its state as JSON, read and written {least:.2f} ms",
-        ratio=f"{median / least:.1f}",
-        aim=f"<= {_AIM_DECISION_MS:.0f} ms",
-        met=median <= _AIM_DECISION_MS,
-    )
+    return statistics.median(took), statistics.median(floor)
 
 
-def _sequence(count: int) -> dict[str, Any]:
+def _sequence(count: int, condition: Callable[[int], str]) -> dict[str, Any]:
     tasks: dict[str, Any] = {}
     for number in range(count):
-        following = {"when": f"<% succeeded() and {number} >= 0 %>", "publish": [{"said": "<% result().stdout %>"}]}
+        following: dict[str, Any] = {"when": condition(number), "publish": [{"said": "<% result().stdout %>"}]}
         following |= {"do": f"t{number + 1}"} if number + 1 < count else {}
         message = {"message": f"{{{{ ctx('x') }}}} and <{number}>"}
         tasks[f"t{number}"] = {"action": "core.echo", "input": message, "next": [following]}

@@ -25,6 +25,9 @@ class Scope(Protocol):
         """A task that has run (None: the current one) with ``task_name``, ``task_id``, ``route``, ``status``,
         ``start_timestamp``, ``end_timestamp``; None when there is no such task."""
 
+    def status(self, name: str | None) -> Status | None:
+        """Of such a task."""
+
     def result(self, name: str | None) -> Any:
         """Of a task that has run."""
 
@@ -52,10 +55,10 @@ def _task(scope: Scope, name: str | None = None) -> Any:
 
 
 def _status(scope: Scope, name: str | None = None) -> Status | None:
-    found = scope.task(name)
-    if found is None and name is None:
+    status = scope.status(name)
+    if status is None and name is None:
         raise ValidationError("There is no current task here")
-    return found["status"] if found else None
+    return status
 
 
 def _task_status(scope: Scope, name: str | None = None) -> str | None:
@@ -65,7 +68,7 @@ def _task_status(scope: Scope, name: str | None = None) -> str | None:
 
 
 def _result(scope: Scope, name: str | None = None) -> Any:
-    if scope.task(name) is None:
+    if scope.status(name) is None:
         raise ValidationError(f'The task "{name}" has not run' if name else "There is no current task here")
     return scope.result(name)
 

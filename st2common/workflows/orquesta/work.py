@@ -85,6 +85,10 @@ class RunScope:
         known = {} if self._context is None else self._work.state.contexts.read(self._context)
         return {**known, **self._more}
 
+    def status(self, name: str | None) -> Status | None:
+        run = self._find(name)
+        return None if run is None else run.status or Status.REQUESTED
+
     def task(self, name: str | None) -> dict[str, Any] | None:
         run = self._find(name)
         if run is None:

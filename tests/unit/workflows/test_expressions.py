@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from st2common.models.statuses import Status
 from st2common.workflows.expressions import ExpressionError, evaluate
 from st2common.workflows.orquesta.functions import LANGUAGE
 
@@ -18,6 +19,9 @@ class Around:
 
     def task(self, name: str | None) -> dict[str, Any] | None:
         return {"status": "succeeded", "task_name": name} if name in (None, "t") else None
+
+    def status(self, name: str | None) -> Status | None:
+        return Status.SUCCEEDED if name in (None, "t") else None
 
     def result(self, name: str | None) -> Any:
         return {"stdout": "out", "code": 0}
