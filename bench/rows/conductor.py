@@ -46,7 +46,7 @@ def _inspection() -> Row:
 
 
 def _decisions() -> Row:
-    """A sequence of tasks: the state read, the end of one child worked in, and the state written, again and again. By an
+    """A sequence of tasks: the state read, the end of one child worked in, the state written, again and again; by an
     engine that has run it before."""
     spec = parse("orquesta", _sequence(_DECIDED, lambda number: "<% succeeded() %>"))
     _play(spec)

@@ -1,4 +1,4 @@
-"""Jinja templates in values: sandboxed, undefined names are errors, and nothing is ever rendered twice.
+"""Jinja templates in values: sandboxed and limited, undefined names are errors, and nothing is ever rendered twice.
 
 Strings with ``{{`` or ``{%`` are templates, at any depth of lists and objects. A text whose syntax is not Jinja's (a
 shell snippet, a Go template) is no template and stays as it is.
@@ -13,11 +13,11 @@ from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from st2common.errors import ValidationError
 from st2common.expressions.filters import FILTERS
 from st2common.expressions.key_names import join_key_names
+from st2common.expressions.limits import LimitedEnvironment, limit_loops
 
 # Texts longer than this are compiled each time: the cache must not hold a request's files.
 _MAX_CACHED = 4096
@@ -32,8 +32,8 @@ class TemplateError(ValidationError):
     """A template could not be rendered."""
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+def _environment() -> LimitedEnvironment:
+    environment = LimitedEnvironment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -133,7 +133,7 @@ def _compiled_expression(text: str) -> jinja2.Template:
 
 @functools.lru_cache(maxsize=512)
 def _compiled_strictly(text: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(join_key_names(_ENVIRONMENT.parse(text)))
+    return _ENVIRONMENT.from_string(limit_loops(join_key_names(_ENVIRONMENT.parse(text))))
 
 
 def _render_inner(value: Any, scope: Mapping[str, Any]) -> Any:
@@ -161,7 +161,8 @@ def _compiled(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
 def _compile(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
     try:
         tree = join_key_names(_ENVIRONMENT.parse(text))
-        return _ENVIRONMENT.from_string(tree), frozenset(meta.find_undeclared_variables(tree))
+        names = frozenset(meta.find_undeclared_variables(tree))
+        return _ENVIRONMENT.from_string(limit_loops(tree)), names
     except jinja2.TemplateAssertionError as error:
         raise TemplateError(error.message) from error
     except jinja2.TemplateSyntaxError:
