@@ -65,6 +65,8 @@ class ExecutionTriggers:
         self._possible = set(TRIGGERS) if config.action_sensor.enable else set(TRIGGERS) - {ACTION}
         self._emit_when = frozenset(config.action_sensor.emit_when)
         self._wanted: set[str] = set()
+        # Whether nothing was looked at yet: an engine that ran before us may have left its progress.
+        self._first = True
         self._holding = False
         # As in the database: since when each trigger is wanted, and the end of the last look at all.
         self._since: dict[str, int] = {}
@@ -94,21 +96,24 @@ class ExecutionTriggers:
                 self._round()
             except PyMongoError as error:
                 LOG.warning("The ends of executions wait for the database: %s", error)
-                self._missed()
-                self._stopping.wait(TICK)
+                self._begin_anew()
             except Exception:
                 LOG.exception("The ends of executions could not be told")
-                self._missed()
-                self._stopping.wait(TICK)
+                self._begin_anew()
         try:
             self._lease.release()
         except PyMongoError as error:
             LOG.info("The lease runs out by itself, the database is away: %s", error)
 
+    def _begin_anew(self) -> None:
+        self._holding = False
+        self._stopping.wait(TICK)
+
     def _round(self) -> None:
         now = now_us()
         wanted = rules.wanted(self._possible)
-        changed, self._wanted = wanted != self._wanted, wanted
+        changed = self._first or wanted != self._wanted
+        self._first, self._wanted = False, wanted
         self._listen(bool(wanted))
         if wanted and self._lease.acquire():
             if changed or not self._holding:
