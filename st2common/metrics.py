@@ -54,6 +54,17 @@ DROPPED_OUTBOX = _dropped.labels("outbox")
 DROPPED_HANDLER = _dropped.labels("handler")
 DROPPED_WATCHER = _dropped.labels("watcher")
 
+# The garbage collector.
+COLLECTOR = Gauge("st2_gc_active", "1 in the collector that works, 0 in those that stand by.")
+JOB_RUNS = Counter("st2_gc_runs_total", "Pieces of work that a job of the collector has done.", ["job"])
+JOB_FAILURES = Counter("st2_gc_failures_total", "Pieces of work that went wrong.", ["job"])
+JOB_RAN = Gauge("st2_gc_last_run_timestamp_seconds", "When the job has last worked, since the epoch.", ["job"])
+PURGED = Counter("st2_gc_purged_total", "Documents that were purged for their age.", ["kind"])
+PURGED_BELONGINGS = Counter("st2_gc_purged_belongings_total", "Documents that went with purged ones.", ["kind"])
+RESCUED = Counter("st2_executions_rescued_total", "Executions ended because their runner was lost.")
+REPUBLISHED = Counter("st2_executions_republished_total", "Executions published again because nobody claimed them.")
+UNFINISHED = Gauge("st2_executions", "Executions that have not ended, told by the active collector.", ["status"])
+
 # The broker.
 OUTBOX = Gauge("st2_outbox_messages", "Messages that wait to be sent to the broker or confirmed by it.", ["outbox"])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 
+from st2common import metrics
 from st2common.clock import now_us
 from st2common.errors import Fenced
 from st2common.models.connection import Document
@@ -111,6 +112,7 @@ class Rescuer:
         fields = {} if canceled else {"result": result, "result_size": result_size(result)}
         ended = self._executions.change(execution_id, Status(end.status), attempt=seized["attempt"], fields=fields)
         if ended is not None:
+            metrics.RESCUED.inc()
             LOG.warning("Execution %s is %s, its runner on %s was lost", execution_id, ended["status"], _runner(seized))
             self._events.updated(ended)
 

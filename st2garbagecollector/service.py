@@ -12,20 +12,22 @@ from oslo_config import cfg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from st2common import metrics
 from st2common.datastore.crypto import KeyFile
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import COLLECTOR, Lease
-from st2common.models.sensor_runs import SensorRuns
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.log import LogUnavailable
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
+from st2garbagecollector.census import Census
 from st2garbagecollector.inquiries import InquiryTimeout
 from st2garbagecollector.job import Job
+from st2garbagecollector.kinds import kinds
 from st2garbagecollector.policies import PolicyKeeper
-from st2garbagecollector.purge import PurgeExecutions, PurgeOutput, PurgeSensorLogs, days
+from st2garbagecollector.purge import Purge, days
 from st2garbagecollector.releaser import Releaser
 from st2garbagecollector.rescuer import Rescuer
 from st2garbagecollector.sweeper import InstanceSweeper, Sweeper
@@ -71,6 +73,11 @@ class GarbageCollectorService:
             return "the collector has stopped"
         return "; ".join(self._problems.values()) or None
 
+    def run_now(self) -> None:
+        """Do everything that is to be done now and then at once."""
+        self._due = dict.fromkeys(self._jobs, 0.0)
+        self._wake.set()
+
     def _work(self) -> None:
         while not self._stop.is_set():
             for job in self._jobs:
@@ -92,12 +99,22 @@ class GarbageCollectorService:
         """A job that fails is told by ``health`` until it works again; the others go on."""
         more = False
         try:
-            more = self._lease.acquire() and job.run()
+            ours = self._lease.acquire()
+            metrics.COLLECTOR.set(ours)
+            if not ours:
+                # Another one counts them now.
+                metrics.UNFINISHED.clear()
+            else:
+                more = job.run()
+                metrics.JOB_RUNS.labels(job.name).inc()
+                metrics.JOB_RAN.labels(job.name).set_to_current_time()
         except (PyMongoError, LogUnavailable) as error:
             LOG.warning("The %s could not work: %s", job.name, error)
+            metrics.JOB_FAILURES.labels(job.name).inc()
             self._problems = {**self._problems, job: f"{job.name}: the database is away"}
         except Exception as error:
             LOG.exception("The %s failed", job.name)
+            metrics.JOB_FAILURES.labels(job.name).inc()
             self._problems = {**self._problems, job: f"{job.name}: {error}"}
         else:
             self._problems = {other: problem for other, problem in self._problems.items() if other is not job}
@@ -113,14 +130,13 @@ def _jobs(config: cfg.ConfigOpts, database: Database[Document], transport: Trans
         InstanceSweeper(TriggerInstances(database), transport),
         Releaser(database, transport),
         Rescuer(executions, log, transport, events, owner),
+        Census(executions),
     ]
     if config.garbagecollector.purge_inquiries:
         jobs.append(InquiryTimeout(database, transport, config.webui.webui_base_url))
-    output_days = days(config, "action_executions_output_ttl")
-    execution_days = days(config, "action_executions_ttl")
-    if output_days:
-        jobs.append(PurgeOutput(executions, log, output_days, interval, rest))
-        jobs.append(PurgeSensorLogs(SensorRuns(database), log, output_days, interval, rest))
-    if execution_days:
-        jobs.append(PurgeExecutions(executions, log, execution_days, interval, rest))
-    return jobs
+    purges = [
+        Purge(kind, keep, interval, rest)
+        for kind in kinds(database).values()
+        if (keep := days(config, kind.option)) is not None
+    ]
+    return [*jobs, *purges]

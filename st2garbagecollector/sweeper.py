@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from st2common import metrics
 from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.executions import Executions
@@ -48,6 +49,7 @@ class Sweeper:
             # the copies few: one more each time its age doubles.
             age = now - execution["start_timestamp"]
             self._executions.republished(execution_id, now + max(age, self._patience_us))
+            metrics.REPUBLISHED.inc()
             LOG.info("Published execution %s again: no runner claimed it in %d s", execution_id, age // 1_000_000)
         return len(waiting) == BATCH
 

@@ -243,29 +243,27 @@ class Executions:
             {"$set": {"owner": owner, "lease_until": lease_until}, "$inc": {"attempt": 1}},
         )
 
-    def ended_before(self, before_us: int, limit: int, *, with_output: bool = False) -> list[str]:
-        """Ids of executions that began and ended before ``before_us``; only those whose output was not purged yet,
-        if ``with_output``."""
-        condition: Document = {
-            "status": {"$in": [str(status) for status in COMPLETED]},
-            "start_timestamp": {"$lt": before_us},
-            "end_timestamp": {"$lt": before_us},
-        }
-        if with_output:
-            condition["output_purged"] = None
-        return [str(document["_id"]) for document in self.collection.find(condition, {"_id": 1}).limit(limit)]
+    def mark_output_purged(self, execution_ids: Iterable[ObjectId]) -> int:
+        """How many were not marked yet."""
+        update = {"$set": {"output_purged": True}}
+        return self.collection.update_many({"_id": {"$in": [*execution_ids]}}, update).modified_count
 
-    def mark_output_purged(self, execution_ids: Iterable[str]) -> None:
-        self.collection.update_many(
-            {"_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]}},
-            {"$set": {"output_purged": True}},
-        )
+    def count_unfinished(self) -> dict[str, int]:
+        """How many executions each unfinished status has."""
+        return {str(status): self.collection.count_documents({"status": str(status)}) for status in sorted(UNFINISHED)}
 
-    def delete(self, execution_ids: Iterable[str]) -> int:
-        """Remove executions that have ended; how many."""
-        return self.collection.delete_many(
-            {
-                "_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]},
-                "status": {"$in": [str(status) for status in COMPLETED]},
-            }
-        ).deleted_count
+
+def ended_before(before_us: int) -> Document:
+    """The condition on executions that began and ended before a time."""
+    return {
+        "status": {"$in": [str(status) for status in COMPLETED]},
+        "start_timestamp": {"$lt": before_us},
+        "end_timestamp": {"$lt": before_us},
+    }
+
+
+def begun_before(before_us: int) -> Document:
+    """The condition on executions that began before a time, ended or not; none that a runner holds now."""
+    free = [{"lease_until": None}, {"lease_until": {"$lt": now_us()}}]
+    completed = {"status": {"$in": [str(status) for status in COMPLETED]}}
+    return {"start_timestamp": {"$lt": before_us}, "$or": [completed, *free]}

@@ -136,12 +136,12 @@ class SensorRuns:
         """Runs of a node that have not ended."""
         return list(self._collection.find({"ended_at": None, "node": node}))
 
-    def ended_before(self, before_us: int, limit: int) -> list[str]:
-        """Ids of runs of which a sensor has a later one."""
-        old = {"ended_at": {"$lt": before_us, "$ne": None}, "latest": False}
-        return [str(run["_id"]) for run in self._collection.find(old, {"_id": 1}).limit(limit)]
-
     def delete(self, run_ids: Collection[str]) -> int:
         """Their logs have to be removed before."""
         ids = {"$in": [ObjectId(run_id) for run_id in run_ids]}
         return self._collection.delete_many({"_id": ids}).deleted_count
+
+
+def ended_before(before_us: int) -> Document:
+    """The condition on runs that ended before a time, and of which their sensor has a later one."""
+    return {"ended_at": {"$lt": before_us, "$ne": None}, "latest": False}

@@ -113,5 +113,5 @@ class OutputLog(Protocol):
             Fenced: a later attempt has taken the log over already, or another attempt has ended it.
         """
 
-    def delete(self, execution_ids: Sequence[str]) -> int:
-        """Remove whole logs; the number of documents removed."""
+    def delete(self, execution_ids: Sequence[str], limit: int) -> int:
+        """Remove at most ``limit`` documents of these logs; how many. Fewer than ``limit``: nothing is left of them."""

@@ -90,10 +90,15 @@ class MemoryOutputLog:
             self._attempts[execution_id] = attempt
             return self.resume(execution_id, attempt)
 
-    def delete(self, execution_ids: Sequence[str]) -> int:
+    def delete(self, execution_ids: Sequence[str], limit: int) -> int:
+        removed = 0
         with self._lock:
-            removed = 0
             for execution_id in execution_ids:
-                removed += len(self._chunks.pop(execution_id, []))
-                removed += self._ends.pop(execution_id, None) is not None
-            return removed
+                chunks = self._chunks.get(execution_id, [])
+                taken = min(len(chunks), limit - removed)
+                del chunks[:taken]
+                removed += taken
+                if not chunks and removed < limit:
+                    self._chunks.pop(execution_id, None)
+                    removed += self._ends.pop(execution_id, None) is not None
+        return removed

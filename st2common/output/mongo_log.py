@@ -148,12 +148,19 @@ class MongoOutputLog:
             pass
         return _position({stream: self._own_last(execution_id, stream, attempt) for stream in Stream})
 
-    def delete(self, execution_ids: Sequence[str]) -> int:
+    def delete(self, execution_ids: Sequence[str], limit: int) -> int:
+        wanted = {"execution_id": {"$in": list(execution_ids)}}
+        removed = 0
         with _available():
-            return sum(
-                collection.delete_many({"execution_id": {"$in": list(execution_ids)}}).deleted_count
-                for collection in self._collections.values()
-            )
+            for collection in self._collections.values():
+                if removed == limit:
+                    break
+                # Looked for first: the deletion of a whole log can take longer than a connection waits for its answer.
+                found = [document["_id"] for document in collection.find(wanted, {"_id": 1}).limit(limit - removed)]
+                if found:
+                    collection.delete_many({"_id": {"$in": found}})
+                removed += len(found)
+        return removed
 
     def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
         with _available():

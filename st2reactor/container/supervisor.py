@@ -235,6 +235,10 @@ class Supervisor:
         self._launch = None
 
 
+# Documents of old logs that are removed at once.
+_PIECE = 10_000
+
+
 class _Run:
     """The stored run of a process, and those after it when its log becomes long."""
 
@@ -265,7 +269,8 @@ class _Run:
     def _forget_old(self) -> None:
         old = [str(run["_id"]) for run in self._shop.runs.of(self._reference)[KEPT_RUNS:] if run["ended_at"]]
         if old:
-            self._shop.log.delete(old)
+            while self._shop.log.delete(old, _PIECE) == _PIECE:
+                pass
             self._shop.runs.delete(old)
 
     def _until_done(self, step: Callable[[], Any]) -> Any:

@@ -157,11 +157,11 @@ def test_deleting_takes_whole_logs(log: OutputLog) -> None:
     for execution in (first, second):
         chunks = [chunk(execution, 1, 1), chunk(execution, 2, 1, stream=ERR)]
         log.finish(end(execution, chunks), chunks)
-    assert log.delete([first]) == 3
+    assert log.delete([first], 100) == 3
     assert everything(log, first) == []
     assert log.end(first) is None
     assert len(everything(log, second)) == 2
-    assert log.delete([first]) == 0
+    assert log.delete([first], 100) == 0
 
 
 @pytest.mark.parametrize("stored", range(1, 6))

@@ -6,6 +6,11 @@ from oslo_config import cfg
 
 from st2common.config.groups.logfile import logging_file
 
+
+def _after(what: str) -> str:
+    return f"Days after which {what} are removed. 0 or not set: never. At least 1."
+
+
 GROUPS: dict[str, list[cfg.Opt]] = {
     "garbagecollector": [
         cfg.IntOpt("collection_interval", default=600, min=1, help="Seconds between two looks for old data."),
@@ -19,6 +24,11 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             default=7,
             help="Days after which the output of finished executions is removed. 0: only with them. At least 1.",
         ),
+        cfg.IntOpt("trigger_instances_ttl", help=_after("events that an engine has seen to")),
+        cfg.IntOpt("rule_enforcements_ttl", help=_after("rule enforcements")),
+        cfg.IntOpt("traces_ttl", help=_after("traces")),
+        cfg.IntOpt("tokens_ttl", help=_after("expired tokens")),
+        cfg.IntOpt("workflow_executions_ttl", help=_after("the progress of ended workflows")),
         cfg.BoolOpt(
             "purge_inquiries",
             default=False,

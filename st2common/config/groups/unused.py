@@ -48,11 +48,6 @@ GROUPS: dict[str, list[cfg.Opt]] = {
     ],
     "exporter": [cfg.StrOpt("dump_dir", default="/opt/stackstorm/exports/"), logging_file("exporter")],
     "garbagecollector": [
-        cfg.IntOpt("trigger_instances_ttl"),
-        cfg.IntOpt("rule_enforcements_ttl"),
-        cfg.IntOpt("traces_ttl"),
-        cfg.IntOpt("tokens_ttl"),
-        cfg.IntOpt("workflow_executions_ttl"),
         cfg.IntOpt("task_executions_ttl"),
     ],
     "log": [cfg.BoolOpt("redirect_stderr", default=False)],

@@ -8,7 +8,8 @@ from st2common.clock import now_us
 from st2common.models.sensor_runs import SensorRuns, Status
 from st2common.output.chunk import End
 from st2common.output.mongo_log import MongoOutputLog
-from st2garbagecollector.purge import PurgeSensorLogs
+from st2garbagecollector.kinds import kinds
+from st2garbagecollector.purge import Purge
 from tests.integration.garbagecollector.conftest import DAY
 
 
@@ -21,6 +22,6 @@ def test_old_logs_of_sensors_go_and_the_last_one_stays(database: Database[dict[s
         runs.end(run_id, Status.STOPPED, 0, None, 0)
     old = {"$set": {"ended_at": now_us() - 3 * DAY}}
     database["sensor_run_d_b"].update_many({"_id": {"$ne": runs.of("core.Watch")[1]["_id"]}}, old)
-    assert PurgeSensorLogs(runs, log, keep_days=2, interval=1, rest=0).run() is False
+    assert Purge(kinds(database)["sensor logs"], keep_days=2, interval=1, rest=0).run() is False
     assert [str(run["_id"]) for run in runs.of("core.Watch")] == [ids[2], ids[1]]
     assert [log.end(run_id) is None for run_id in ids] == [True, False, False]

@@ -44,7 +44,10 @@ def test_a_silent_collector_is_replaced(database: Database[dict[str, Any]]) -> N
     assert Lease(database, "garbagecollector", "a", seconds=60).acquire() is False
 
 
-@pytest.mark.parametrize("option", ["action_executions_ttl", "action_executions_output_ttl"])
+@pytest.mark.parametrize(
+    "option",
+    ["action_executions_ttl", "action_executions_output_ttl", "trigger_instances_ttl", "traces_ttl", "tokens_ttl"],
+)
 def test_less_than_a_day_is_refused(
     tmp_path: Path, database: Database[dict[str, Any]], transport: MemoryTransport, option: str
 ) -> None:
