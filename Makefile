@@ -29,7 +29,7 @@ test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the lo
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest
 
 test-full: .venv/.installed-for-tests ## The same and the long tests: before a release
-	@.ci/system-packages chromium
+	@.ci/system-packages chromium nginx
 	@$(BIN)/pip install --disable-pip-version-check --quiet -e '.[browser]'
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''"
 

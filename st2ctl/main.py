@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from st2common.errors import ConfigError, St2Error
-from st2ctl import management, standalone_management
+from st2ctl import doctor, management, standalone_management
 from st2ctl.daemons import COMPONENTS
 from st2ctl.installation import Installation, find
 
@@ -93,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_register_flags(clean)
     clean.set_defaults(run=lambda given: management.clean(_find(given), given.flags, _ask, _tell))
+    examine = commands.add_parser(
+        "doctor", parents=[place], help="look for what is wrong, and say what to do; exit code 1 if something is"
+    )
+    examine.add_argument("-j", "--json", action="store_true", help="print JSON")
+    examine.set_defaults(run=lambda given: doctor.run(_find(given), given.json, _tell))
     _add_standalone(commands.add_parser("standalone", help="the whole platform in one process, without RabbitMQ"))
     return parser
 

@@ -5,6 +5,6 @@ The file is the one named by ``--config-file``, else by ``ST2_CONFIG_PATH``, els
 """
 
 from st2common.config.loading import load
-from st2common.config.report import report
+from st2common.config.report import report, unknown
 
-__all__ = ["load", "report"]
+__all__ = ["load", "report", "unknown"]

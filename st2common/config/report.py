@@ -39,13 +39,24 @@ def report(config: cfg.ConfigOpts) -> None:
     """
     used, unused = _names(list_opts()), _names(list_unused())
     for value in values_of(config):
-        place = (value.group, value.name.replace("-", "_"))
-        if place in used:
-            continue
-        if place in unused:
+        if _place(value) in unused - used:
             LOG.info("%s: [%s] %s is known but not used: ignored", value.file, value.group, value.name)
-        else:
-            LOG.warning("%s: [%s] %s is not an option: ignored", value.file, value.group, value.name)
+    for text in unknown(config):
+        LOG.warning("%s: ignored", text)
+
+
+def unknown(config: cfg.ConfigOpts) -> list[str]:
+    """A sentence for each option of the files that does not exist."""
+    known = _names(list_opts()) | _names(list_unused())
+    return [
+        f"{value.file}: [{value.group}] {value.name} is not an option"
+        for value in values_of(config)
+        if _place(value) not in known
+    ]
+
+
+def _place(value: FileValue) -> tuple[str, str]:
+    return value.group, value.name.replace("-", "_")
 
 
 def _names(groups: list[tuple[str, list[cfg.Opt]]]) -> set[tuple[str, str]]:

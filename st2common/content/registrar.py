@@ -70,6 +70,9 @@ _NO_ACTION = "config.yaml"
 
 _PACK_MODELS = (Action, ActionAlias, Policy, Pack, Rule, Sensor)
 
+#: Every document of content: what packs consist of, and what belongs to no pack.
+MODELS = (*_PACK_MODELS, RunnerType, Config, ConfigSchema, TriggerType, Trigger)
+
 
 @dataclass
 class Report:
@@ -149,7 +152,7 @@ def unregister(pack: str) -> dict[str, int]:
 
 
 def ensure_indexes() -> None:
-    for model in (*_PACK_MODELS, RunnerType, Config, ConfigSchema, TriggerType, Trigger):
+    for model in MODELS:
         model.ensure_indexes()
 
 

@@ -42,6 +42,14 @@ from st2common.rbac.resolution import Grant, Rights, SystemRole, rights_of
 ROLES, GRANTS, ASSIGNMENTS = "role_d_b", "permission_grant_d_b", "user_role_assignment_d_b"
 MAPPINGS = "group_to_role_mapping_d_b"
 
+INDEXES = {
+    ROLES: [IndexModel([("name", ASCENDING)], name="name", unique=True)],
+    MAPPINGS: [IndexModel([("group", ASCENDING)], name="group", unique=True)],
+    ASSIGNMENTS: [
+        IndexModel([("user", ASCENDING), ("role", ASCENDING), ("source", ASCENDING)], name="key", unique=True)
+    ],
+}
+
 _DESCRIPTIONS = {
     SystemRole.SYSTEM_ADMIN: "May do everything. For whoever installed the platform.",
     SystemRole.ADMIN: "May do everything.",
@@ -58,11 +66,8 @@ class Roles:
 
     def prepare(self) -> None:
         """Indexes, and the roles that are always there."""
-        self._roles.create_indexes([IndexModel([("name", ASCENDING)], name="name", unique=True)])
-        self._mappings.create_indexes([IndexModel([("group", ASCENDING)], name="group", unique=True)])
-        self._assignments.create_indexes(
-            [IndexModel([("user", ASCENDING), ("role", ASCENDING), ("source", ASCENDING)], name="key", unique=True)]
-        )
+        for collection in (self._roles, self._mappings, self._assignments):
+            collection.create_indexes(INDEXES[collection.name])
         for name, description in _DESCRIPTIONS.items():
             role = {"description": description, "system": True, "permission_grants": []}
             self._roles.update_one({"name": str(name)}, {"$setOnInsert": role}, upsert=True)

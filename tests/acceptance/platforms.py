@@ -36,9 +36,12 @@ class Platform:
             for service, port in zip(("api", "stream", "auth"), pick_ports(None, None, None), strict=True):
                 self.configure(service, port=str(port))
 
-    def ctl(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        """``st2ctl <mode> <arguments>``; ``answer`` is what it reads when it asks."""
-        words = [str(self._programs / "st2ctl"), *self._mode, *arguments, "--var", str(self.var)]
+    def ctl(
+        self, *arguments: str, answer: str = "", place: Sequence[str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """``st2ctl <mode> <arguments>``; ``answer`` is what it reads when it asks, ``place`` says which platform."""
+        about = ["--var", str(self.var)] if place is None else place
+        words = [str(self._programs / "st2ctl"), *self._mode, *arguments, *about]
         return subprocess.run(
             words, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT, cwd=self.var.parent, input=answer
         )
@@ -51,6 +54,9 @@ class Platform:
     def stop(self) -> None:
         stopped = self.ctl("stop", "--cancel-actions")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    def command(self, name: str) -> str:
+        return str(self._programs / name)
 
     def st2(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         words = [str(self._programs / "st2"), *arguments]

@@ -135,6 +135,23 @@ def test_a_daemon_opens_its_log_again_when_it_was_moved_away(platform: Platform,
     assert moved.stat().st_size == size
 
 
+def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(platform: Platform, tmp_path: Path) -> None:
+    examined = platform.ctl("doctor", "-j")
+    found = json.loads(examined.stdout)
+    assert examined.returncode == 0, examined.stdout
+    assert {finding["check"] for finding in found} >= {"configuration", "broker", "database", "clocks", "disk", "packs"}
+    assert any("action_execution_d_b" in finding["text"] for finding in found)
+    sick = tmp_path / "st2.conf"
+    text = (platform.var / "st2.conf").read_text()
+    sick.write_text(text.replace("guest:guest", "guest:wrong-word") + "\n[nonsense]\nkey = value\n")
+    examined = platform.ctl("doctor", "--config-file", str(sick), place=())
+    assert examined.returncode == 1
+    assert "problem  broker: 127.0.0.1" in examined.stdout
+    assert "[nonsense] key is not an option" in examined.stdout
+    assert "-> " in examined.stdout
+    assert "wrong-word" not in examined.stdout
+
+
 def test_reload_registers_and_shows_the_status(platform: Platform) -> None:
     reloaded = platform.ctl("reload", "--register-actions")
     assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr
