@@ -60,7 +60,8 @@ def test_a_broken_file_fails_registration_unless_it_may(client: FlaskClient, pac
 
 def test_unregistration(client: FlaskClient, pack: Path) -> None:
     response = client.post("/v1/packs/unregister", json={"packs": ["mine"]})
-    assert response.json == {"actions": 1, "aliases": 0, "policies": 0, "config_schemas": 1, "packs": 1}
+    nothing = dict.fromkeys(("aliases", "policies", "rules", "sensors", "triggers"), 0)
+    assert response.json == {**nothing, "actions": 1, "config_schemas": 1, "packs": 1}
     assert client.get("/v1/packs/mine").status_code == 404
     assert client.get("/v1/actions?pack=mine").json == []
     assert client.post("/v1/packs/unregister", json={"packs": ["core"]}).status_code == 400
