@@ -11,6 +11,7 @@ from st2actionrunner.runners.noop import Noop
 from st2actionrunner.runners.python_script import PythonScript
 from st2actionrunner.runners.remote_shell import RemoteCommand, RemoteScript
 from st2actionrunner.runners.settings import RunnerSettings
+from st2actionrunner.runners.winrm import WinrmCommand, WinrmPowershell, WinrmScript
 from st2common.transport.port import Transport
 
 
@@ -28,6 +29,9 @@ class Runners:
             "python-script": PythonScript(settings),
             "remote-shell-cmd": RemoteCommand(settings),
             "remote-shell-script": RemoteScript(settings),
+            "winrm-cmd": WinrmCommand(settings),
+            "winrm-ps-cmd": WinrmPowershell(settings),
+            "winrm-ps-script": WinrmScript(settings),
         }
 
     def get(self, runner_type: str) -> Runner | ChildlessRunner:

@@ -17,7 +17,7 @@ def test_every_runner_type_can_run(tmp_path: Path, memory_transport: MemoryTrans
     types = yaml.safe_load((files("st2common.runners") / "runner_types.yaml").read_text())
     runners = Runners(settings(tmp_path), memory_transport)
     names = [runner_type["name"] for runner_type in types]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 15
     for runner_type in types:
         runner = runners.get(runner_type["name"])
         assert callable(runner.settle if isinstance(runner, ChildlessRunner) else runner.prepare)
