@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from st2common.errors import NotFound, ValidationError
 from st2common.models import runner_types
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
+from st2common.models.statuses import COMPLETED, Status
+from st2common.models.workflow_executions import WorkflowExecutions
 from st2common.services import traces
 from st2common.services.executions import request_execution
 from st2common.transport.port import Transport
@@ -42,6 +45,8 @@ def rerun_execution(
         raise NotFound(f'Unable to identify resource with id "{execution_id}".')
     if (tasks or reset) and earlier["action"]["runner_type"] not in runner_types.ORQUESTA:
         raise ValidationError("Only the tasks of an orquesta workflow can be run again.")
+    if tasks:
+        _check_tasks(database, earlier, tasks)
     chosen = {name: names for name, names in (("tasks", tasks), ("reset", reset)) if names}
     again = {"re-run": {"ref": execution_id, **chosen}, "trace_context": {"id_": traces.trace_id(earlier)}}
     return request_execution(
@@ -57,3 +62,18 @@ def rerun_execution(
         key_file=key_file,
         web_base_url=web_base_url,
     )
+
+
+def _check_tasks(database: Database[Document], earlier: Document, tasks: list[str]) -> None:
+    """
+    Raises:
+        ValidationError: the workflow has not ended, is not there any more, or has no such tasks.
+    """
+    if Status(earlier["status"]) not in COMPLETED:
+        raise ValidationError("Tasks can be run again when the workflow has ended.")
+    workflow = WorkflowExecutions(database).get(str(earlier["_id"]), {"definition": 1})
+    if workflow is None:
+        raise ValidationError(f'The workflow execution "{earlier["_id"]}" has not begun, or is not there any more.')
+    unknown = [task for task in tasks if task not in json.loads(workflow["definition"])["tasks"]]
+    if unknown:
+        raise ValidationError(f"The workflow has no task {', '.join(unknown)}.")

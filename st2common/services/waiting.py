@@ -13,6 +13,7 @@ from st2common.models import leases, policies
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.policy_slots import COLLECTION as SLOTS
+from st2common.models.runner_types import WORKFLOWS
 from st2common.models.statuses import Status
 
 # No more executions that wait before this one are counted: a queue may be of any length.
@@ -22,7 +23,13 @@ _NAMED = 3
 
 # What is read of an execution: never its output or its action.
 _FIELDS = ("status", "start_timestamp", "attempt", "owner", "lease_until", "not_before", "waits_for", "pending_until")
-_PROJECTION = {**dict.fromkeys(_FIELDS, 1), "cancel": 1, "result.users": 1, "result.roles": 1}
+_PROJECTION = {
+    **dict.fromkeys(_FIELDS, 1),
+    "cancel": 1,
+    "result.users": 1,
+    "result.roles": 1,
+    "runner.name": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,12 @@ class Facts:
     now: int
     #: Names of the action runners that are alive.
     runners: Sequence[str] = ()
+    #: Names of the workflow engines that are alive.
+    engines: Sequence[str] = ()
     collector_alive: bool = True
     broker_healthy: bool = True
+    #: Of a workflow: its steps that wait for an answer.
+    inquiries: Sequence[str] = ()
     #: How many wait before it for the same: for a runner, or for a slot. Counted up to a thousand.
     before: int = 0
     #: The policy that delays it, in its API form, and the executions that hold its slots.
@@ -69,15 +80,29 @@ def _facts(database: Database[Document], stored: Mapping[str, Any], broker_healt
     return Facts(
         now=now_us(),
         runners=leases.holders(database, leases.RUNNERS),
+        engines=leases.holders(database, leases.ENGINES),
         collector_alive=bool(leases.holders(database, leases.COLLECTOR)),
         broker_healthy=broker_healthy,
         before=before,
+        inquiries=_pending_steps(database, stored) if stored["status"] == Status.PAUSED else (),
         policy=policy,
         holders=holders,
     )
 
 
+def _pending_steps(database: Database[Document], stored: Mapping[str, Any]) -> list[str]:
+    steps = {"parent": str(stored["_id"]), "status": str(Status.PENDING)}
+    return [str(step["_id"]) for step in Executions(database).collection.find(steps, {"_id": 1})]
+
+
+def _is_workflow(stored: Mapping[str, Any]) -> bool:
+    return (stored.get("runner") or {}).get("name") in WORKFLOWS
+
+
 def _requested(stored: Mapping[str, Any], facts: Facts) -> str:
+    if _is_workflow(stored):
+        missing = "" if facts.engines else ": none is alive (st2rulesengine)"
+        return f"Waits for a workflow engine{missing}."
     again = "Its runner was lost, and it is to be run again. " if stored.get("attempt") else ""
     if not facts.runners:
         return f"{again}Waits for an action runner: none is alive."
@@ -120,6 +145,8 @@ def _running(stored: Mapping[str, Any], facts: Facts) -> str | None:
 def _canceling(stored: Mapping[str, Any], facts: Facts) -> str:
     who = (stored.get("cancel") or {}).get("user")
     asked = f"Its end was asked for by {who}. " if who else ""
+    if _is_workflow(stored):
+        return f"{asked}Waits for the end of its steps."
     if stored.get("lease_until", facts.now) < facts.now:
         return f"{asked}Waits for the garbage collector: {_silent(stored)}.{_without_collector(facts)}"
     return f"{asked}Waits for action runner {stored.get('owner')} to end its processes."
@@ -136,7 +163,10 @@ def _pending(stored: Mapping[str, Any], facts: Facts) -> str:
     return f"Waits for {whom} to answer inquiry {identity}{until}: st2 inquiry respond {identity}"
 
 
-def _paused(_stored: Mapping[str, Any], _facts: Facts) -> str:
+def _paused(_stored: Mapping[str, Any], facts: Facts) -> str:
+    if facts.inquiries:
+        answer = f"st2 inquiry respond {facts.inquiries[0]}"
+        return f"Is paused until somebody answers inquiry {_listed(facts.inquiries, 'and')}: {answer}"
     return "Is paused: it goes on when somebody resumes it."
 
 

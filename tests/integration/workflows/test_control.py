@@ -107,12 +107,20 @@ def test_only_workflows_that_run_are_paused(stage: Stage, nested: tuple[str, str
 def test_tasks_run_again(stage: Stage) -> None:
     stage.write("three", THREE, items="array")
     first = stage.start("three", items=["a", "b"])
+
+    def again_from(task: str) -> None:
+        rerun_execution(stage.database, stage.transport, execution_id=first, parameters={}, user="bob", tasks=[task])
+
+    with pytest.raises(ValidationError, match="when the workflow has ended"):
+        again_from("first")
     stage.finish(stage.step(first, "first"), stdout="once")
     eventually(lambda: len(stage.steps(first)) == 3)
     by_item = {each["context"]["orquesta"].get("item_id"): each for each in stage.steps(first)}
     stage.finish(by_item[0], stdout="A")
     stage.finish(by_item[1], Status.FAILED, stdout="?")
     assert stage.ended(first)["status"] == "failed"
+    with pytest.raises(ValidationError, match="has no task none"):
+        again_from("none")
     again = rerun_execution(
         stage.database, stage.transport, execution_id=first, parameters={}, user="bob", tasks=["second"]
     )

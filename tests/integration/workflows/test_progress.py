@@ -7,6 +7,7 @@ from typing import Any
 from st2common.models.statuses import Status
 from st2common.models.workflow_executions import WorkflowExecutions
 from st2common.output.mongo_log import MongoOutputLog
+from st2common.services import waiting
 from st2common.services.inquiries import answer_inquiry
 from tests.conditions import eventually
 from tests.integration.workflows.stage import Stage
@@ -112,6 +113,8 @@ def test_an_inquiry_holds_the_workflow_until_it_is_answered(stage: Stage) -> Non
     assert pending is not None
     stage.finish(stage.step(identity, "beside"))
     stage.wait(identity, Status.PAUSED)
+    words = waiting.why(stage.database, identity, broker_healthy=True)
+    assert words == f"Is paused until somebody answers inquiry {inquiry['_id']}: st2 inquiry respond {inquiry['_id']}"
     answer_inquiry(
         stage.database,
         stage.transport,
