@@ -71,7 +71,7 @@ def to_api(stored: Mapping[str, Any]) -> Document:
 
 CONTENT = PackContent(TriggerType, to_api, ("name", "pack", "ref"))
 get, recent, find, save = CONTENT.get, CONTENT.recent, CONTENT.find, CONTENT.save
-replace, remove, remove_pack = CONTENT.replace, CONTENT.remove, CONTENT.remove_pack
+remove = CONTENT.remove
 
 
 def has_parameters(trigger_type: Mapping[str, Any]) -> bool:

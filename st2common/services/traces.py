@@ -18,10 +18,10 @@ from pymongo.database import Database
 
 from st2common.clock import isoformat
 from st2common.errors import NotFound, ValidationError
+from st2common.models import rule_enforcements
 from st2common.models import traces as model
 from st2common.models.connection import Document
 from st2common.models.executions import COLLECTION, liveaction_id, object_id
-from st2common.models.rule_enforcements import identity
 from st2common.models.traces import EXECUTIONS, RULES, TRIGGER_INSTANCES, Traces, component
 
 # Characters.
@@ -118,7 +118,7 @@ def _follows_from_rule(execution: Mapping[str, Any]) -> bool:
     context = execution["context"]
     rule, instance = context.get("rule") or {}, context.get("trigger_instance") or {}
     event = object_id(str(instance.get("id")))
-    return event is not None and execution["_id"] == identity(event, str(rule.get("id")))
+    return event is not None and execution["_id"] == rule_enforcements.identity(event, str(rule.get("id")))
 
 
 def _checked(wanted: Any) -> tuple[str, ObjectId | None]:
