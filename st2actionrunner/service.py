@@ -59,6 +59,7 @@ class RunnerService:
         self._runs = ActiveRuns()
         self._intake = Intake(transport, config.actionrunner.actions_pool_size, self._take)
         self._stopping = False
+        self._draining = False
 
     def start(self) -> None:
         config = self._config
@@ -105,8 +106,13 @@ class RunnerService:
         if left:
             LOG.info("Left %d running actions to their keeper", len(left))
 
+    def drain(self) -> None:
+        LOG.info("No new executions are taken from now on")
+        self._draining = True
+        self._intake.stop()
+
     def health(self) -> str | None:
-        if not self._intake.healthy():
+        if not self._draining and not self._intake.healthy():
             return "the broker is away: no new executions are taken"
         if not self._keeper.healthy():
             return "the keeper does not answer: no new actions can be started"

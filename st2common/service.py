@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from st2common import log
 from st2common.systemd import Systemd
@@ -37,6 +37,14 @@ class Service(Protocol):
 
     def health(self) -> str | None:
         """None when well, else one sentence that says what is wrong."""
+
+
+@runtime_checkable
+class Drainable(Protocol):
+    """A service that is told, some time before it stops, that it is going to."""
+
+    def drain(self) -> None:
+        """Take no new work from now on; what runs goes on. Safe to repeat."""
 
 
 class StatusFile:
@@ -65,9 +73,10 @@ class StatusFile:
 
 
 @contextlib.contextmanager
-def signals() -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Two events: SIGTERM or SIGINT sets the first (the second signal ends the process at once), SIGUSR1 the second."""
-    stop, reopen = threading.Event(), threading.Event()
+def signals() -> Iterator[tuple[threading.Event, threading.Event, threading.Event]]:
+    """Three events: SIGTERM or SIGINT sets the first (the second signal ends the process at once), SIGUSR1 the second,
+    SIGUSR2 the third. Nothing else can be done in a handler, where nobody may wait."""
+    stop, reopen, drain = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, _frame: object) -> None:
         if stop.is_set():
@@ -76,8 +85,9 @@ def signals() -> Iterator[tuple[threading.Event, threading.Event]]:
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda *_: reopen.set())
+    before[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda *_: drain.set())
     try:
-        yield stop, reopen
+        yield stop, reopen, drain
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -91,7 +101,8 @@ def run(
     Started in the given order and stopped in the reverse one: what takes work in comes last and goes first.
     """
     status, systemd = StatusFile(state_path, name, listen), Systemd()
-    with signals() as (stop, reopen):
+    with signals() as (stop, reopen, drain):
+        threading.Thread(target=_drain_when_asked, args=(drain, services), name="drain", daemon=True).start()
         status.write(ready=False, health="starting")
         started: list[Service] = []
         try:
@@ -118,6 +129,13 @@ def run(
 
 def _health(services: Sequence[Service]) -> str | None:
     return "; ".join(problem for service in services if (problem := service.health())) or None
+
+
+def _drain_when_asked(asked: threading.Event, services: Sequence[Service]) -> None:
+    asked.wait()
+    for service in services:
+        if isinstance(service, Drainable):
+            service.drain()
 
 
 def _stop(started: list[Service], timeout: float) -> None:

@@ -43,6 +43,7 @@ def stop(installation: Installation, cancel_actions: bool, tell: Tell) -> int:
             running_actions.cancel(installation, tell)
         if any(beat.name == "st2actionrunner" for beat in heartbeats.read_all(installation.state_path)):
             _stop(installation, _INTAKE, tell)
+            running_actions.drain(installation.state_path)
             running_actions.wait(installation.state_path, installation.config.actionrunner.exit_timeout, tell)
         _stop(installation, COMPONENTS, tell)
         running_actions.wait_for_idle_keepers(installation.state_path)

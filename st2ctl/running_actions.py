@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -13,8 +14,12 @@ from pathlib import Path
 from pymongo.errors import PyMongoError
 
 from st2common.auth.tokens import Tokens
+from st2ctl import heartbeats
+from st2ctl.daemons import STANDALONE
 from st2ctl.database import connected
 from st2ctl.installation import Installation
+
+RUNNER = "st2actionrunner"
 
 _LOOK_INTERVAL = 0.1
 # Seconds; a keeper waits two for another runner before it ends.
@@ -29,6 +34,13 @@ def ids(state_path: Path) -> set[str]:
     """The ids of executions that have a child here: directories ``runner/<slot>/runs/<execution id>.<attempt>``."""
     slots = (state_path / "runner").glob("*")
     return {run.name.partition(".")[0] for slot in slots for run in _runs_of(slot)}
+
+
+def drain(state_path: Path) -> None:
+    """Have the action runners of this host take no new executions: those wait in the queue for the next start."""
+    for beat in heartbeats.read_all(state_path):
+        if beat.name in (RUNNER, STANDALONE):
+            beat.process.send(signal.SIGUSR2)
 
 
 def wait(state_path: Path, timeout: float, tell: Callable[[str], None]) -> None:

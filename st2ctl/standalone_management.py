@@ -53,6 +53,7 @@ def stop(installation: Installation, cancel_actions: bool, tell: Tell) -> int:
         if daemon.process() is not None:
             if cancel_actions:
                 running_actions.cancel(installation, tell)
+            running_actions.drain(installation.state_path)
             running_actions.wait(installation.state_path, installation.config.actionrunner.exit_timeout, tell)
             daemons.stop([daemon], tell)
             running_actions.wait_for_idle_keepers(installation.state_path)

@@ -139,6 +139,13 @@ def kill_stream(chaos: Chaos) -> None:
     chaos.restore()
 
 
+def kill_api_and_rules_engine(chaos: Chaos) -> None:
+    for daemon in ("st2api", "st2rulesengine"):
+        chaos.kill(daemon)
+        chaos.pause(0, 0.5)
+    chaos.restore()
+
+
 def kill_broker(chaos: Chaos) -> None:
     """It is away for as long as it takes to start: five seconds and more."""
     chaos.kill_broker()
@@ -225,7 +232,17 @@ def check(watcher: Watcher) -> None:
     assert watcher.lines("stderr") == [f"err {number + 1}" for number in range(len(out))]
 
 
-@pytest.mark.parametrize("disturb", [kill_runner_twice, kill_stream, kill_broker, kill_database, freeze_runner])
+DISTURBANCES = [
+    kill_runner_twice,
+    kill_stream,
+    kill_api_and_rules_engine,
+    kill_broker,
+    kill_database,
+    freeze_runner,
+]
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES)
 def test_one_thing_fails(chaos: Chaos, tmp_path: Path, disturb: Disturb) -> None:
     see_through(chaos, tmp_path / "go_on", disturb)
 
@@ -244,6 +261,47 @@ def test_an_action_starts_once_whenever_its_runner_dies(chaos: Chaos, tmp_path: 
         assert code == 0, watcher.text
         assert "status=succeeded" in watcher.text
     assert [(tmp_path / str(number)).read_text() for number in range(8)] == ["ran\n"] * 8
+
+
+def status_of(platform: Platform, execution_id: str) -> str:
+    [status] = re.findall(
+        r'^    "status": "(\w+)', platform.st2("execution", "get", execution_id, "-j").stdout, flags=re.MULTILINE
+    )
+    return str(status)
+
+
+def test_a_runner_that_is_drained_leaves_what_is_queued(chaos: Chaos) -> None:
+    runner = chaos.platform.process("st2actionrunner")
+    runner.send(signal.SIGUSR2)
+    eventually(lambda: status_of(chaos.platform, start_action(chaos.platform, "true")) == "requested", PATIENCE)
+    waiting = start_action(chaos.platform, "true")
+    chaos.kill("st2actionrunner")
+    chaos.restore()
+    eventually(lambda: status_of(chaos.platform, waiting) == "succeeded", PATIENCE)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_a_runner_that_was_stopped_beyond_its_lease_writes_no_more(chaos: Chaos) -> None:
+    """SIGSTOP until another owns the execution, then SIGCONT: its child ends, and its late lines are refused."""
+    platform = chaos.platform
+    execution_id = start_action(platform, "while :; do echo line; sleep 0.05; done")
+    watcher = Watcher(platform, execution_id)
+    try:
+        eventually(lambda: len(watcher.lines("stdout")) > 5, PATIENCE)
+        runner = platform.process("st2actionrunner")
+        runner.send(signal.SIGSTOP)
+        try:
+            # A lease of 45 s, and a sweep.
+            eventually(lambda: status_of(platform, execution_id) == "abandoned", 3 * PATIENCE)
+        finally:
+            runner.send(signal.SIGCONT)
+        watcher.code()
+        seen = lines_seen_later(platform, execution_id)
+        eventually(lambda: not list(platform.var.glob(f"**/runs/{execution_id}.1")), PATIENCE)
+        assert lines_seen_later(platform, execution_id) == seen == watcher.lines("stdout")
+    finally:
+        watcher.close()
 
 
 @pytest.mark.full

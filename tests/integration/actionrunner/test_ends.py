@@ -285,6 +285,21 @@ def claimed_by_a_crash(bench: Bench, cmd: str) -> str:
     return execution_id
 
 
+def test_a_runner_that_is_drained_takes_no_new_work(bench: Bench, tmp_path: Path) -> None:
+    runner = bench.runner()
+    running = bench.request(f"until [ -e {tmp_path}/go ]; do sleep 0.05; done")
+    eventually(lambda: bench.stored(running)["status"] == "running")
+    runner.drain()
+    runner.drain()
+    assert runner.health() is None
+    waiting = bench.request("echo later")
+    (tmp_path / "go").touch()
+    assert bench.ended(running)["status"] == "succeeded"
+    assert bench.stored(waiting)["status"] == "requested"
+    bench.runner()
+    assert bench.ended(waiting)["result"]["stdout"] == "later"
+
+
 def test_what_was_claimed_and_not_started_starts_again(bench: Bench) -> None:
     execution_id = claimed_by_a_crash(bench, "echo now")
     bench.log.take_over(execution_id, 1)
