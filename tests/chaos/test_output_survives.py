@@ -214,10 +214,11 @@ def see_through(chaos: Chaos, go_on: Path, disturb: Disturb) -> None:
             watcher.close()
 
 
-def lines_seen_later(platform: Platform, execution_id: str) -> list[str]:
+def lines_seen_later(platform: Platform, execution_id: str, code: int = 0) -> list[str]:
+    """``code``: what a watcher of it ends with."""
     watcher = Watcher(platform, execution_id)
     try:
-        assert watcher.code() == 0, watcher.text[-2000:]
+        assert watcher.code() == code, watcher.text[-2000:]
     finally:
         watcher.close()
     return watcher.lines("stdout")
@@ -296,10 +297,10 @@ def test_a_runner_that_was_stopped_beyond_its_lease_writes_no_more(chaos: Chaos)
             eventually(lambda: status_of(platform, execution_id) == "abandoned", 3 * PATIENCE)
         finally:
             runner.send(signal.SIGCONT)
-        watcher.code()
-        seen = lines_seen_later(platform, execution_id)
+        assert watcher.code() == 1
+        seen = lines_seen_later(platform, execution_id, code=1)
         eventually(lambda: not list(platform.var.glob(f"**/runs/{execution_id}.1")), PATIENCE)
-        assert lines_seen_later(platform, execution_id) == seen == watcher.lines("stdout")
+        assert lines_seen_later(platform, execution_id, code=1) == seen == watcher.lines("stdout")
     finally:
         watcher.close()
 
