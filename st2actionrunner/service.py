@@ -29,6 +29,7 @@ from st2common import metrics
 from st2common.auth import action_tokens
 from st2common.clock import now_us
 from st2common.errors import TransportError
+from st2common.logging.context import EXECUTION_ID
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED, Status
@@ -171,6 +172,7 @@ class RunnerService:
         return {**claimed, action_tokens.PLAIN: token} if claimed else None
 
     def _run(self, run: ActiveRun, verb: Callable[[], None]) -> None:
+        EXECUTION_ID.set(run.execution_id)
         try:
             verb()
         finally:

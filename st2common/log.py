@@ -15,7 +15,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from st2common.errors import ConfigError
-from st2common.logging.formatters import ConsoleLogFormatter
+from st2common.logging.formatters import ConsoleLogFormatter, JsonLogFormatter
 
 LOG = logging.getLogger(__name__)
 
@@ -95,6 +95,9 @@ def configure(group: str, config: cfg.ConfigOpts) -> None:
         _configure_from(path)
     else:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
+        if config.log.format == "json":
+            for handler in logging.getLogger().handlers:
+                handler.setFormatter(JsonLogFormatter())
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Request, Response, g, request
 
 from st2common import metrics
+from st2common.logging.context import REQUEST_ID
 
 LOG = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 def begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    REQUEST_ID.set(g.request_id)
     g.request_started = time.monotonic()
     g.log_level = logging.DEBUG if request.blueprint == PROBES else logging.INFO
     if LOG.isEnabledFor(g.log_level):

@@ -11,6 +11,9 @@ import json
 import logging
 import re
 import socket
+from datetime import UTC, datetime
+
+from st2common.logging.context import EXECUTION_ID, REQUEST_ID
 
 # C0 except tab, DEL, C1, and the separators that some viewers break lines at.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -45,6 +48,29 @@ class ConsoleLogFormatter(logging.Formatter):
 
 def _indented(text: str) -> str:
     return "\n".join("  " + escape(line) for line in text.split("\n"))
+
+
+class JsonLogFormatter(logging.Formatter):
+    """A record as one line of JSON in ASCII; the request and the execution are named where they are known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": REQUEST_ID.get(),
+            "execution_id": EXECUTION_ID.get(),
+            "exception": self.formatException(record.exc_info) if record.exc_info else None,
+            "stack": record.stack_info,
+            "module": record.module,
+            "line": record.lineno,
+            "thread": record.threadName,
+            "pid": record.process,
+        }
+        shown = json.dumps({name: value for name, value in fields.items() if value is not None})
+        # The one control character that JSON leaves as it is.
+        return shown.replace("\x7f", "\\u007f")
 
 
 class GelfLogFormatter(logging.Formatter):

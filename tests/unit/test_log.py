@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import sys
@@ -7,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Response
+from hypothesis import given
+from hypothesis import strategies as st
 
 from st2common import config as configuration
 from st2common import log
 from st2common.errors import ConfigError
-from st2common.logging.formatters import ConsoleLogFormatter, GelfLogFormatter, escape
+from st2common.http.app import create_app
+from st2common.logging.context import EXECUTION_ID, REQUEST_ID
+from st2common.logging.formatters import ConsoleLogFormatter, GelfLogFormatter, JsonLogFormatter, escape
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +79,81 @@ def test_a_traceback_keeps_its_lines_and_indents_them() -> None:
 def test_gelf_records_are_json_objects() -> None:
     made = json.loads(GelfLogFormatter().format(record("a %s", "b\nc")))
     assert (made["version"], made["short_message"], made["level"]) == ("1.1", "a b\nc", 6)
+
+
+@given(st.text())
+def test_a_json_record_is_one_line_without_control_characters(message: str) -> None:
+    line = JsonLogFormatter().format(record("%s", message))
+    assert escape(line) == line
+    assert "\t" not in line
+    assert json.loads(line)["message"] == message
+
+
+def test_a_json_record_tells_when_where_and_what() -> None:
+    logged = record("hello")
+    logged.created = 0.25
+    made = json.loads(JsonLogFormatter().format(logged))
+    assert (
+        made.items()
+        >= {
+            "timestamp": "1970-01-01T00:00:00.250000+00:00",
+            "level": "INFO",
+            "logger": "st2.test",
+            "message": "hello",
+            "module": "file",
+            "line": 1,
+        }.items()
+    )
+    assert made.keys().isdisjoint({"request_id", "execution_id", "exception", "stack"})
+
+
+def test_a_json_record_has_its_traceback_as_a_field() -> None:
+    try:
+        raise ValueError("evil\n\x1b[2J")
+    except ValueError:
+        made = json.loads(JsonLogFormatter().format(record("failed", exc_info=sys.exc_info())))
+    assert made["message"] == "failed"
+    assert made["exception"].startswith("Traceback")
+    assert made["exception"].endswith("ValueError: evil\n\x1b[2J")
+
+
+def test_a_json_record_names_what_its_thread_works_on() -> None:
+    def in_the_run() -> str:
+        EXECUTION_ID.set("5ab")
+        return JsonLogFormatter().format(record("going on"))
+
+    made = json.loads(contextvars.copy_context().run(in_the_run))
+    assert (made["execution_id"], "request_id" in made) == ("5ab", False)
+
+
+def test_a_request_is_named_in_what_is_logged_while_it_is_answered_and_streamed() -> None:
+    app = create_app("test", prefixes=["/v1"], origins=["*"])
+
+    @app.get("/lines")
+    def lines() -> Response:
+        now = REQUEST_ID.get()
+        return Response(f"{name} {REQUEST_ID.get()}\n" for name in [now])
+
+    def ask(request_id: str) -> str:
+        return app.test_client().get("/v1/lines", headers={"X-Request-ID": request_id}).text
+
+    def both() -> list[str]:
+        return [ask("one"), ask("two")]
+
+    assert contextvars.copy_context().run(both) == ["one one\n", "two two\n"]
+
+
+def test_json_on_stderr_is_one_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(tmp_path, "[log]\nformat = json\nexcludes = noisy\n")
+    logging.getLogger("noisy").info("not this")
+    logging.getLogger("st2.some").info("hello\nworld")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "hello\nworld"
+
+
+def test_another_format_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="format"):
+        configured(tmp_path, "[log]\nformat = xml\n")
 
 
 def test_stderr_is_the_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

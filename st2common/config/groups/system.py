@@ -39,6 +39,12 @@ GROUPS: dict[str, list[cfg.Opt]] = {
     ],
     "log": [
         cfg.ListOpt("excludes", default=[], help="Loggers whose messages are dropped, with those below them."),
+        cfg.StrOpt(
+            "format",
+            default="text",
+            choices=["text", "json"],
+            help="What a record looks like on stderr: text or one JSON object. A logging file decides by itself.",
+        ),
         cfg.BoolOpt(
             "mask_secrets", default=True, help="Replace secrets in logs by a mask. Off also turns off api.mask_secrets."
         ),
