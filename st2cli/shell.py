@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from st2cli.client import Client
 
 #: First words: what they are about.
-_GROUPS = {
+GROUPS = {
     "action": "what can be run",
     "action-alias": "commands in people's words, and the actions that they stand for",
     "apikey": "keys by which programs say who they are",
+    "completion": "scripts by which a shell completes what is typed",
     "execution": "what has been run: watch, look at, cancel, run again",
     "inquiry": "what waits for an answer of people",
     "key": "the datastore: keys and their values",
@@ -44,7 +45,7 @@ _GROUPS = {
     "workflow": "workflows: what is wrong with one before it runs",
 }
 #: First words that are commands by themselves: (group, verb).
-_SHORTCUTS = {
+SHORTCUTS = {
     "run": ("action", "execute"),
     "auth": ("account", "auth"),
     "login": ("account", "login"),
@@ -102,12 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    top = _top_parser()
+    top = top_parser()
     given = top.parse_args(words)
     if given.command is None:
         top.print_help()
         return 2
-    if given.command not in _GROUPS and given.command not in _SHORTCUTS:
+    if given.command not in GROUPS and given.command not in SHORTCUTS:
         top.error(f"unknown command {given.command!r} (`st2 --help` lists them)")
     prog, command, rest = _find(given.command, given.rest)
     args = _parse(prog, command, rest, vars(given))
@@ -118,8 +119,9 @@ def _run(words: list[str]) -> int:
         session.close()
 
 
-def _top_parser() -> argparse.ArgumentParser:
-    groups = "\n".join(f"  {name:<12} ...   {about}" for name, about in _GROUPS.items())
+def top_parser() -> argparse.ArgumentParser:
+    """The parser of what stands before the command."""
+    groups = "\n".join(f"  {name:<12} ...   {about}" for name, about in GROUPS.items())
     parser = argparse.ArgumentParser(
         prog="st2",
         description="Event-driven automation with live output.",
@@ -145,10 +147,10 @@ class _ShowVersion(argparse.Action):
 
 def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
     """The command that is meant, how it was called, and its arguments."""
-    if word in _SHORTCUTS:
-        group, verb = _SHORTCUTS[word]
-        return f"st2 {word}", _verbs(group)[verb], rest
-    verbs = _verbs(word)
+    if word in SHORTCUTS:
+        group, verb = SHORTCUTS[word]
+        return f"st2 {word}", verbs_of(group)[verb], rest
+    verbs = verbs_of(word)
     for count in (1, 2):
         if (verb := " ".join(rest[:count])) in verbs:
             return f"st2 {word} {verb}", verbs[verb], rest[count:]
@@ -156,7 +158,7 @@ def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
     parser = argparse.ArgumentParser(
         prog=f"st2 {word}",
         usage=f"st2 {word} <verb> ...",
-        description=f"{_GROUPS[word][0].upper()}{_GROUPS[word][1:]}.",
+        description=f"{GROUPS[word][0].upper()}{GROUPS[word][1:]}.",
         epilog="verbs:\n" + listing,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -167,12 +169,14 @@ def _find(word: str, rest: list[str]) -> tuple[str, Command, list[str]]:
     return parser.error(f"unknown verb {rest[0]!r}, say {choice}" if rest else f"say {choice}")
 
 
-def _verbs(group: str) -> dict[str, Command]:
+def verbs_of(group: str) -> dict[str, Command]:
+    """The verbs of a group, whose module is imported for them."""
     verbs: dict[str, Command] = import_module(f"st2cli.commands.{group.replace('-', '_')}").VERBS
     return verbs
 
 
-def _parse(prog: str, command: Command, words: list[str], connection: dict[str, object]) -> argparse.Namespace:
+def parser_of(prog: str, command: Command) -> argparse.ArgumentParser:
+    """The parser of one verb."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description=command.description or f"{command.summary[0].upper()}{command.summary[1:]}.",
@@ -187,6 +191,11 @@ def _parse(prog: str, command: Command, words: list[str], connection: dict[str, 
     form.add_argument("-j", "--json", dest="form", action="store_const", const="json", help="print JSON")
     form.add_argument("-y", "--yaml", dest="form", action="store_const", const="yaml", help="print YAML")
     _add_connection_flags(parser.add_argument_group("connection"), default=argparse.SUPPRESS)
+    return parser
+
+
+def _parse(prog: str, command: Command, words: list[str], connection: dict[str, object]) -> argparse.Namespace:
+    parser = parser_of(prog, command)
     args = argparse.Namespace(parser=parser, **{name: connection[name] for _, name, _ in _CONNECTION_FLAGS})
     if not command.takes_words:
         return parser.parse_args(words, args)
