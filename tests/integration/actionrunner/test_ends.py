@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
+import logging
 import os
 import signal
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from st2actionrunner import leases
 from st2actionrunner.active_runs import ActiveRuns
 from st2common.clock import now_us
 from st2common.errors import TransportError
+from st2common.logging.formatters import JsonLogFormatter
 from st2common.models import actions
 from st2common.models.executions import Executions
 from st2common.models.statuses import Status
@@ -146,6 +150,24 @@ def test_a_fenced_write_ends_the_child(bench: Bench, monkeypatch: pytest.MonkeyP
     eventually(lambda: not alive(pid), PATIENCE)
     eventually(lambda: bench.run_directories() == [], PATIENCE)
     assert bench.stored(execution_id)["status"] == "running"
+
+
+def test_what_a_run_logs_names_its_execution(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RENEW_INTERVAL", 1000.0)
+    handler = logging.StreamHandler(logged := io.StringIO())
+    handler.setFormatter(JsonLogFormatter())
+    logger = logging.getLogger("st2actionrunner.active_run")
+    logger.addHandler(handler)
+    try:
+        bench.runner()
+        execution_id = bench.request("while :; do echo line; sleep 0.02; done")
+        bench.wait_for_output(execution_id, b"line\n")
+        bench.log.take_over(execution_id, 2)
+        eventually(lambda: bench.run_directories() == [], PATIENCE)
+    finally:
+        logger.removeHandler(handler)
+    (record,) = map(json.loads, logged.getvalue().splitlines())
+    assert record["execution_id"] == execution_id
 
 
 def test_a_keeper_that_is_killed(bench: Bench) -> None:
