@@ -116,5 +116,10 @@ VERBS = {
             "  st2 login ada -w         keeps the password as well: the token is renewed by itself"
         ),
     ),
-    "whoami": Command("who we are, and how the platform knows", _configure_whoami, _whoami),
+    "whoami": Command(
+        "who we are, and how the platform knows",
+        _configure_whoami,
+        _whoami,
+        examples="  st2 whoami",
+    ),
 }

@@ -104,8 +104,18 @@ def _explain(printer: Printer, action: Mapping[str, Any], schemas: running.Schem
 
 
 VERBS = {
-    "list": Command("the actions that can be run", _configure_list, _list),
-    "get": Command("one action with its parameters", _configure_get, _get),
+    "list": Command(
+        "the actions that can be run",
+        _configure_list,
+        _list,
+        examples="  st2 action list\n  st2 action list --pack core",
+    ),
+    "get": Command(
+        "one action with its parameters",
+        _configure_get,
+        _get,
+        examples="  st2 action get core.local",
+    ),
     **action_changes.VERBS,
     "execute": Command(
         "run an action (same as `st2 run`)",

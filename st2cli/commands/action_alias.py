@@ -28,6 +28,8 @@ _ALIASES = Resource(
         "immutable_parameters",
     ),
     filters={"pack": "only the aliases of this pack"},
+    word="action-alias",
+    sample="examples.lines",
 )
 
 

@@ -162,16 +162,46 @@ def _path(key: str) -> str:
 
 
 VERBS = {
-    "list": Command("the keys, without what opens anything", _configure_list, _list),
-    "get": Command("one key", _configure_get, _get),
+    "list": Command(
+        "the keys, without what opens anything",
+        _configure_list,
+        _list,
+        examples="  st2 apikey list",
+    ),
+    "get": Command(
+        "one key",
+        _configure_get,
+        _get,
+        examples="  st2 apikey get 59a7f8260640fd686303e628",
+    ),
     "create": Command(
         "make a key and show it once",
         _configure_create,
         _create,
         examples=('  st2 apikey create -m \'{"used_by": "CI"}\'\n  export ST2_API_KEY=$(st2 apikey create -k)'),
     ),
-    "delete": Command("delete a key: it opens nothing any more", _configure_delete, _delete),
-    "enable": Command("let a disabled key be used again", _configure_delete, _enable),
-    "disable": Command("keep a key from being used", _configure_delete, _disable),
-    "load": Command("make keys from a file that another platform has dumped", _configure_load, _load),
+    "delete": Command(
+        "delete a key: it opens nothing any more",
+        _configure_delete,
+        _delete,
+        examples="  st2 apikey delete 59a7f8260640fd686303e628",
+    ),
+    "enable": Command(
+        "let a disabled key be used again",
+        _configure_delete,
+        _enable,
+        examples="  st2 apikey enable 59a7f8260640fd686303e628",
+    ),
+    "disable": Command(
+        "keep a key from being used",
+        _configure_delete,
+        _disable,
+        examples="  st2 apikey disable 59a7f8260640fd686303e628",
+    ),
+    "load": Command(
+        "make keys from a file that another platform has dumped",
+        _configure_load,
+        _load,
+        examples="  st2 apikey load apikeys.json",
+    ),
 }

@@ -145,7 +145,12 @@ def _resolve(client: Client, execution_id: str) -> str:
 
 
 VERBS = {
-    "list": Command("the latest executions", _configure_list, _list),
+    "list": Command(
+        "the latest executions",
+        _configure_list,
+        _list,
+        examples="  st2 execution list\n  st2 execution list --status running --action core.local",
+    ),
     "get": Command(
         "one execution with its result",
         _configure_get,
@@ -167,7 +172,12 @@ VERBS = {
             "  st2 execution tail last -j | jq -r .line"
         ),
     ),
-    "cancel": Command("end an execution", _configure_cancel, _cancel),
+    "cancel": Command(
+        "end an execution",
+        _configure_cancel,
+        _cancel,
+        examples="  st2 execution cancel last",
+    ),
     "re-run": Command(
         "run again, with the same parameters or others",
         _configure_rerun,

@@ -126,8 +126,18 @@ def _question(name: str, about: Mapping[str, Any], must: bool) -> str:
 
 
 VERBS = {
-    "list": Command("what waits for an answer", _configure_list, _list),
-    "get": Command("one inquiry with the schema of its answer", _configure_get, _get),
+    "list": Command(
+        "what waits for an answer",
+        _configure_list,
+        _list,
+        examples="  st2 inquiry list",
+    ),
+    "get": Command(
+        "one inquiry with the schema of its answer",
+        _configure_get,
+        _get,
+        examples="  st2 inquiry get 59a7f8260640fd686303e628",
+    ),
     "respond": Command(
         "answer an inquiry",
         _configure_respond,

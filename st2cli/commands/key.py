@@ -188,8 +188,18 @@ def _path(name: str) -> str:
 
 
 VERBS = {
-    "list": Command("keys and their values", _configure_list, _list),
-    "get": Command("one key with its value", _configure_get, _get),
+    "list": Command(
+        "keys and their values",
+        _configure_list,
+        _list,
+        examples="  st2 key list\n  st2 key list --prefix db. -j",
+    ),
+    "get": Command(
+        "one key with its value",
+        _configure_get,
+        _get,
+        examples="  st2 key get region\n  st2 key get password --decrypt",
+    ),
     "set": Command(
         "store a value under a key",
         _configure_set,
@@ -202,8 +212,18 @@ VERBS = {
             "  st2 key set editor vi -s user         is yours alone"
         ),
     ),
-    "delete": Command("delete a key", _configure_delete, _delete),
-    "delete_by_prefix": Command("delete all keys with a prefix", _configure_delete_by_prefix, _delete_by_prefix),
+    "delete": Command(
+        "delete a key",
+        _configure_delete,
+        _delete,
+        examples="  st2 key delete region",
+    ),
+    "delete_by_prefix": Command(
+        "delete all keys with a prefix",
+        _configure_delete_by_prefix,
+        _delete_by_prefix,
+        examples="  st2 key delete_by_prefix -p db.",
+    ),
     "load": Command(
         "store the keys of a file",
         _configure_load,
@@ -223,5 +243,6 @@ VERBS = {
             "Prints keys as JSON (or YAML) that `st2 key load` reads. Secrets stay encrypted, and can be loaded where\n"
             "the same key file is in use; with --decrypt they are in clear and are encrypted again by load."
         ),
+        examples="  st2 key dump > keys.json",
     ),
 }

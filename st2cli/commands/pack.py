@@ -77,10 +77,25 @@ def _register(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the registered packs", _configure_list, _list),
-    "get": Command("one pack", _configure_get, _get),
+    "list": Command(
+        "the registered packs",
+        _configure_list,
+        _list,
+        examples="  st2 pack list",
+    ),
+    "get": Command(
+        "one pack",
+        _configure_get,
+        _get,
+        examples="  st2 pack get core",
+    ),
     "search": Command("packs of the index", _configure_search, _search, examples="  st2 pack search github"),
-    "show": Command("one pack of the index", _configure_show, _show),
+    "show": Command(
+        "one pack of the index",
+        _configure_show,
+        _show,
+        examples="  st2 pack show github",
+    ),
     "install": pack_work.INSTALL,
     "remove": pack_work.REMOVE,
     "register": Command(

@@ -107,4 +107,4 @@ INSTALL = Command(
         "  st2 pack install file:///srv/packs/ours"
     ),
 )
-REMOVE = Command("remove packs, their files included", _configure_remove, _remove)
+REMOVE = Command("remove packs, their files included", _configure_remove, _remove, examples="  st2 pack remove github")

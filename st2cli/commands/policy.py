@@ -15,6 +15,8 @@ _POLICIES = Resource(
         "resource_ref": "only the policies of this action",
         "policy_type": "only the policies of this type, for instance action.retry",
     },
+    word="policy",
+    sample="examples.retry",
 )
 
 VERBS = {**_POLICIES.reading(), **_POLICIES.changing()}

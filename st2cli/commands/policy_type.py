@@ -11,4 +11,6 @@ VERBS = Resource(
     listed=("ref", "resource_type", "enabled", "description"),
     shown=("id", "ref", "resource_type", "enabled", "description", "parameters"),
     filters={"resource_type": "only those for this kind of content, for instance action"},
+    word="policy-type",
+    sample="action.concurrency",
 ).reading()

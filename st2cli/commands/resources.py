@@ -25,22 +25,58 @@ class Resource:
     shown: tuple[str, ...]
     #: What a list can be narrowed by: {query parameter: help}.
     filters: Mapping[str, str]
+    #: The first word of the commands, and one that a user could name: for their examples.
+    word: str
+    sample: str
 
     def reading(self) -> dict[str, Command]:
         return {
-            "list": Command(f"the registered {self.plural}", self._configure_list, self._list),
-            "get": Command(f"one {self.singular}", self._configure_ref, self._get),
+            "list": Command(
+                f"the registered {self.plural}",
+                self._configure_list,
+                self._list,
+                examples=f"  st2 {self.word} list",
+            ),
+            "get": Command(
+                f"one {self.singular}",
+                self._configure_ref,
+                self._get,
+                examples=f"  st2 {self.word} get {self.sample}",
+            ),
         }
 
     def changing(self) -> dict[str, Command]:
         return {
-            "create": Command(f"make one {self.singular} from a file", self._configure_create, self._create),
-            "update": Command(
-                f"put a file's content in the place of one {self.singular}", self._configure_update, self._update
+            "create": Command(
+                f"make one {self.singular} from a file",
+                self._configure_create,
+                self._create,
+                examples=f"  st2 {self.word} create {self.word}.yaml",
             ),
-            "enable": Command(f"switch {self.plural} on", self._configure_refs, self._enable),
-            "disable": Command(f"switch {self.plural} off", self._configure_refs, self._disable),
-            "delete": Command(f"forget {self.plural}", self._configure_refs, self._delete),
+            "update": Command(
+                f"put a file's content in the place of one {self.singular}",
+                self._configure_update,
+                self._update,
+                examples=f"  st2 {self.word} update {self.sample} {self.word}.yaml",
+            ),
+            "enable": Command(
+                f"switch {self.plural} on",
+                self._configure_refs,
+                self._enable,
+                examples=f"  st2 {self.word} enable {self.sample}",
+            ),
+            "disable": Command(
+                f"switch {self.plural} off",
+                self._configure_refs,
+                self._disable,
+                examples=f"  st2 {self.word} disable {self.sample}",
+            ),
+            "delete": Command(
+                f"forget {self.plural}",
+                self._configure_refs,
+                self._delete,
+                examples=f"  st2 {self.word} delete {self.sample}",
+            ),
         }
 
     def show(self, session: Session, found: Mapping[str, Any]) -> None:

@@ -35,6 +35,16 @@ def _get(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the roles that there are", _configure_list, _list),
-    "get": Command("one role with what it grants", _configure_get, _get),
+    "list": Command(
+        "the roles that there are",
+        _configure_list,
+        _list,
+        examples="  st2 role list\n  st2 role list --system",
+    ),
+    "get": Command(
+        "one role with what it grants",
+        _configure_get,
+        _get,
+        examples="  st2 role get admin",
+    ),
 }

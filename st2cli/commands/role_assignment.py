@@ -39,6 +39,16 @@ def _get(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("who has which role", _configure_list, _list),
-    "get": Command("one assignment", _configure_get, _get),
+    "list": Command(
+        "who has which role",
+        _configure_list,
+        _list,
+        examples="  st2 role-assignment list --user ada",
+    ),
+    "get": Command(
+        "one assignment",
+        _configure_get,
+        _get,
+        examples="  st2 role-assignment get 59a7f8260640fd686303e628",
+    ),
 }

@@ -18,6 +18,8 @@ _RULES = Resource(
         "trigger": "only the rules that wait for this trigger or trigger type",
         "enabled": "only those that are on (true), or off (false)",
     },
+    word="rule",
+    sample="examples.webhook_to_action",
 )
 _EXAMPLES = """\
   st2 rule create my_rule.yaml              a rule is off unless its file says "enabled: true"

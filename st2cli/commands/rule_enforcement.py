@@ -45,6 +45,16 @@ def _get(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the latest, with their outcome", _configure_list, _list),
-    "get": Command("one of them", _configure_get, _get),
+    "list": Command(
+        "the latest, with their outcome",
+        _configure_list,
+        _list,
+        examples="  st2 rule-enforcement list --rule examples.webhook_to_action",
+    ),
+    "get": Command(
+        "one of them",
+        _configure_get,
+        _get,
+        examples="  st2 rule-enforcement get 59a7f8260640fd686303e628",
+    ),
 }

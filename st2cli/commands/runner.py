@@ -35,6 +35,16 @@ def _get(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the registered runners", _configure_list, _list),
-    "get": Command("one runner with its parameters", _configure_get, _get),
+    "list": Command(
+        "the registered runners",
+        _configure_list,
+        _list,
+        examples="  st2 runner list",
+    ),
+    "get": Command(
+        "one runner with its parameters",
+        _configure_get,
+        _get,
+        examples="  st2 runner get local-shell-cmd",
+    ),
 }

@@ -19,6 +19,8 @@ _SENSORS = Resource(
         *("run.started_at", "run.ended_at"),
     ),
     filters={"pack": "only the sensors of this pack", "trigger": "only the sensors that emit this trigger type"},
+    word="sensor",
+    sample="examples.SampleSensor",
 )
 
 

@@ -62,6 +62,16 @@ def _get(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the latest traces", _configure_list, _list),
-    "get": Command("one trace with all that it holds", _configure_get, _get),
+    "list": Command(
+        "the latest traces",
+        _configure_list,
+        _list,
+        examples="  st2 trace list\n  st2 trace list --trace-tag deploy-42",
+    ),
+    "get": Command(
+        "one trace with all that it holds",
+        _configure_get,
+        _get,
+        examples="  st2 trace get 59a7f8260640fd686303e628",
+    ),
 }

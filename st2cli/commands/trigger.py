@@ -14,6 +14,8 @@ _TYPES = Resource(
     listed=("ref", "description"),
     shown=("id", "ref", "pack", "name", "description", "parameters_schema", "payload_schema", "tags"),
     filters={"pack": "only the trigger types of this pack"},
+    word="trigger",
+    sample="examples.event",
 )
 
 
@@ -30,6 +32,11 @@ def _getspecs(args: Namespace, session: Session) -> int:
 _CHANGES = _TYPES.changing()
 VERBS = {
     **_TYPES.reading(),
-    "getspecs": Command("the triggers: types with the parameters that rules ask for", _configure_getspecs, _getspecs),
+    "getspecs": Command(
+        "the triggers: types with the parameters that rules ask for",
+        _configure_getspecs,
+        _getspecs,
+        examples="  st2 trigger getspecs\n  st2 trigger getspecs --type core.st2.webhook",
+    ),
     **{verb: _CHANGES[verb] for verb in ("create", "update", "delete")},
 }

@@ -64,7 +64,22 @@ def _re_emit(args: Namespace, session: Session) -> int:
 
 
 VERBS = {
-    "list": Command("the latest events", _configure_list, _list),
-    "get": Command("one event with what it says", _configure_id, _get),
-    "re-emit": Command("let the same happen once more", _configure_id, _re_emit),
+    "list": Command(
+        "the latest events",
+        _configure_list,
+        _list,
+        examples="  st2 trigger-instance list --trigger-type core.st2.webhook",
+    ),
+    "get": Command(
+        "one event with what it says",
+        _configure_id,
+        _get,
+        examples="  st2 trigger-instance get 59a7f8260640fd686303e628",
+    ),
+    "re-emit": Command(
+        "let the same happen once more",
+        _configure_id,
+        _re_emit,
+        examples="  st2 trigger-instance re-emit 59a7f8260640fd686303e628",
+    ),
 }

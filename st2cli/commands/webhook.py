@@ -11,4 +11,6 @@ VERBS = Resource(
     listed=("parameters.url", "type", "description"),
     shown=("id", "ref", "parameters.url", "type", "description"),
     filters={},
+    word="webhook",
+    sample="59a7f8260640fd686303e628",
 ).reading()
