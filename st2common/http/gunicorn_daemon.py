@@ -5,6 +5,7 @@ The application, with its clients of database and broker, is built in the worker
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -107,9 +108,11 @@ class _Worker(GeventPyWSGIWorker):  # type: ignore[misc]
         super().load_wsgi()
 
     def _tell_that_it_lives(self) -> None:
-        while self.alive:
-            self.notify()
-            gevent.sleep(_NOTIFY_INTERVAL)
+        # The file that it writes to is closed before the last greenlets of a worker end.
+        with contextlib.suppress(ValueError):
+            while self.alive:
+                self.notify()
+                gevent.sleep(_NOTIFY_INTERVAL)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)

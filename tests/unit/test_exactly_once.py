@@ -67,10 +67,11 @@ class BadDatabase(MemoryOutputLog):
         super().append(chunks)
         self._sometimes_away()
 
-    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> None:
+    def finish(self, end: End, chunks: Sequence[Chunk] = ()) -> End:
         self._sometimes_away()
-        super().finish(end, chunks)
+        stored = super().finish(end, chunks)
         self._sometimes_away()
+        return stored
 
     def read(self, execution_id: str, after: int) -> list[Chunk]:
         self._sometimes_away()

@@ -81,8 +81,8 @@ class Bench:
         eventually(lambda: not self.keepers(), PATIENCE)
 
     def keepers(self) -> list[int]:
-        found = [int(path.read_text()) for path in self.directory.glob("runner/*/keeper.pid") if path.read_text()]
-        return [pid for pid in found if alive(pid)]
+        found = [_content(path) for path in self.directory.glob("runner/*/keeper.pid")]
+        return [int(pid) for pid in found if pid and alive(int(pid))]
 
     # Executions.
 
@@ -140,3 +140,11 @@ class Bench:
 
     def run_directories(self) -> list[str]:
         return sorted(path.name for path in self.directory.glob("runner/*/runs/*"))
+
+
+def _content(path: Path) -> str:
+    """Nothing for a file that has just gone."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""

@@ -166,7 +166,7 @@ def test_the_time_is_over(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("action", "changes", "error"),
     [
-        ("core.local", {"runner.name": "winrm-cmd"}, 'There is no runner of type "winrm-cmd".'),
+        ("core.local", {"runner.name": "cloudslang"}, 'There is no runner of type "cloudslang".'),
         ("core.echo", {"action.entry_point": "gone.sh"}, "does not exist or is not a file"),
         ("core.echo", {"action.entry_point": "../../gone.sh"}, "lies outside the pack directory"),
         ("core.local", {"parameters.cwd": "/no/such/place"}, '"/no/such/place" does not exist'),

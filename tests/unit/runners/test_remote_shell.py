@@ -163,8 +163,8 @@ def test_copies_of_all_hosts_fit_into_a_document() -> None:
 def test_registry(tmp_path: Path, memory_transport: MemoryTransport) -> None:
     runners = Runners(settings(tmp_path), memory_transport)
     assert isinstance(runners.get("remote-shell-cmd"), RemoteCommand)
-    with pytest.raises(RunnerError, match='no runner of type "winrm-cmd"'):
-        runners.get("winrm-cmd")
+    with pytest.raises(RunnerError, match='no runner of type "cloudslang"'):
+        runners.get("cloudslang")
 
 
 def test_noop(tmp_path: Path) -> None:
