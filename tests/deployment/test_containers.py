@@ -22,7 +22,15 @@ from tests.conditions import eventually
 ROOT = Path(__file__).parents[2]
 STAND_INS = Path(__file__).parent / "stand_ins"
 PROJECT = "st2-test"
-DAEMONS = ("st2auth", "st2api", "st2stream", "st2actionrunner", "st2rulesengine", "st2garbagecollector")
+DAEMONS = (
+    "st2auth",
+    "st2api",
+    "st2stream",
+    "st2actionrunner",
+    "st2rulesengine",
+    "st2sensorcontainer",
+    "st2garbagecollector",
+)
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
