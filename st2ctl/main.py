@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_standalone(standalone: argparse.ArgumentParser) -> None:
     place = _Parser(add_help=False)
-    _add_place(place, default=None)
+    _add_place(place, default=argparse.SUPPRESS)
     commands = standalone.add_subparsers(required=True, metavar="COMMAND")
     start = commands.add_parser("start", parents=[place], help="start it in the background and wait until it is ready")
     start.set_defaults(run=lambda given: standalone_management.start(_find_standalone(given), _tell))

@@ -36,6 +36,15 @@ def test_the_place_may_stand_before_or_after_the_command(tmp_path: Path, capsys:
     assert (tmp_path / "st2.conf").exists()
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_the_same_of_the_standalone_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], before: bool) -> None:
+    place = ["--var", str(tmp_path)]
+    words = ["standalone", "status"]
+    assert main([*place, *words] if before else [*words, *place]) == 0
+    assert "is not running" in capsys.readouterr().out
+    assert (tmp_path / "st2.conf").exists()
+
+
 def test_a_configuration_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--config-file", str(tmp_path / "none.conf")]) == 2
     assert "none.conf" in capsys.readouterr().err
