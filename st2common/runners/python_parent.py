@@ -53,12 +53,16 @@ def _fork_orphan(channel: socket.socket, run: str) -> bool:
     if between:
         os.waitpid(between, 0)
         return False
+    between = os.getpid()
     try:
         if os.fork():
             os._exit(0)
     except OSError as error:
         channel.send(json.dumps({"run": run, "error": str(error)}).encode())
         os._exit(1)
+    # Not told before the keeper is its parent: the keeper waits for its end, and the program may look.
+    while os.getppid() == between:
+        os.sched_yield()
     os.setsid()
     channel.send(json.dumps({"run": run, "pid": os.getpid()}).encode())
     return True

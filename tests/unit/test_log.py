@@ -25,7 +25,11 @@ def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     root.handlers.clear()
+    # Other tests call what serves a request or runs an action in this thread, and leave its name behind.
+    working_on = [(variable, variable.set(None)) for variable in (EXECUTION_ID, REQUEST_ID)]
     yield
+    for variable, token in working_on:
+        variable.reset(token)
     for handler in root.handlers:
         handler.close()
     root.handlers[:] = handlers

@@ -82,8 +82,8 @@ class Sick:
 def test_a_daemon_tells_its_life(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", receiver.address)
     monkeypatch.setattr(service, "HEARTBEAT_INTERVAL", 0.01)
-    stop = threading.Event()
-    monkeypatch.setattr(service, "signals", lambda: contextlib.nullcontext((stop, threading.Event())))
+    stop, reopen, drain = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr(service, "signals", lambda: contextlib.nullcontext((stop, reopen, drain)))
     sick = Sick()
     thread = threading.Thread(target=service.run, args=("st2test", [sick], tmp_path, 1.0))
     thread.start()
