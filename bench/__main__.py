@@ -15,6 +15,7 @@ from bench.platform import Platform
 from bench.report import Row, table
 from bench.rows import (
     broker,
+    command,
     conductor,
     cost,
     executions,
@@ -33,6 +34,7 @@ from bench.session import Session
 # In this order: `cost` before the rows that restart a daemon or the broker.
 ROWS: dict[str, Callable[[Session], Iterator[Row]]] = {
     "memory": memory.rows,
+    "command": command.rows,
     "conductor": conductor.rows,
     "executions": executions.rows,
     "latency": latency.rows,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from st2cli import token_cache
 from st2cli.errors import ApiError, CommandError, Unreachable
@@ -211,11 +211,6 @@ class Client:
         if base.scheme != "http" or not base.hostname:
             raise CommandError(f"{base.geturl()!r} is no http or https address.")
         return http.client.HTTPConnection(base.hostname, base.port, timeout=timeout)
-
-
-def segment(name: str) -> str:
-    """A name as one part of a path."""
-    return quote(name, safe="")
 
 
 def _url(base: SplitResult, path: str, query: Mapping[str, Any]) -> str:

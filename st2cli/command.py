@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-from st2cli.output import Printer
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from st2cli.client import Client
+    from st2cli.output import Form, Printer
 
 
 class Session:
-    """What a command works with."""
+    """What a command works with; made when it is needed, because ``--help`` should cost no import of it."""
 
-    def __init__(self, client: Callable[[], Client], printer: Printer) -> None:
+    def __init__(self, client: Callable[[], Client], form: Form) -> None:
         self._make_client = client
-        self.printer = printer
+        self._form = form
+
+    @cached_property
+    def printer(self) -> Printer:
+        from st2cli.output import Printer
+
+        return Printer(self._form)
 
     @cached_property
     def client(self) -> Client:
@@ -30,8 +34,7 @@ class Session:
             self.client.close()
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One verb: how its command line looks, and what it does (giving the exit code)."""
 
     summary: str

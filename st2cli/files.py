@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from st2cli.errors import CommandError
-from st2cli.key_files import parsed
 
 
 def load(path: str) -> dict[str, Any]:
@@ -14,6 +13,8 @@ def load(path: str) -> dict[str, Any]:
     Raises:
         CommandError: it cannot be read, or holds something else.
     """
+    from st2cli.key_files import parsed
+
     content = parsed(path)
     if not isinstance(content, dict):
         raise CommandError(f"{path} holds no object.")

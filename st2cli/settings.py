@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from st2cli import config_file, token_cache
 
@@ -14,14 +15,13 @@ _API_PORT = 9101
 _STREAM_PORT = 9102
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Base URLs (no trailing slash) and the headers that identify the user."""
 
     api_url: str
     stream_url: str
     auth_url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     #: User and password of the file, to log in with because nothing else says who we are.
     login: tuple[str, str] | None = None
     #: The user of the file.

@@ -7,12 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError
-from st2cli.output import Printer
 
 if TYPE_CHECKING:
     from st2cli.client import Client
@@ -92,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except CommandError as error:
+        from st2cli.output import Printer
+
         Printer().note(f"{error.label}{error}")
         return error.exit_code
     except KeyboardInterrupt:
@@ -112,7 +112,7 @@ def _run(words: list[str]) -> int:
         top.error(f"unknown command {given.command!r} (`st2 --help` lists them)")
     prog, command, rest = _find(given.command, given.rest)
     args = _parse(prog, command, rest, vars(given))
-    session = Session(client=_LazyClient(args).get, printer=Printer(args.form))
+    session = Session(client=lambda: _connect(args), form=args.form)
     try:
         return command.execute(args, session)
     finally:
@@ -211,14 +211,10 @@ def _add_connection_flags(parser: argparse._ActionsContainer, default: str | Non
         parser.add_argument(flag, dest=name, help=text, default=default, metavar=flag.rpartition("-")[2].upper())
 
 
-class _LazyClient:
-    """The HTTP client, made when a command needs it: ``--help`` costs no import of it."""
+def _connect(args: argparse.Namespace) -> Client:
+    from pathlib import Path
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._flags = {name: getattr(args, name) for _, name, _ in _CONNECTION_FLAGS}
+    from st2cli.client import Client
+    from st2cli.settings import load
 
-    def get(self) -> Client:
-        from st2cli.client import Client
-        from st2cli.settings import load
-
-        return Client(load(self._flags, os.environ, Path.home()))
+    return Client(load({name: getattr(args, name) for _, name, _ in _CONNECTION_FLAGS}, os.environ, Path.home()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A single event larger than this is no event of ours: chunks are 64 KiB. The limit bounds what a broken server costs.
 MAX_EVENT_BYTES = 64 * 1024 * 1024
@@ -14,8 +14,7 @@ class EventTooLarge(ValueError):
     """The stream holds an event that is larger than any the platform sends."""
 
 
-@dataclass(slots=True)
-class Event:
+class Event(NamedTuple):
     """One event; ``id`` is the last event id as of this event, "" when the stream never gave one."""
 
     name: str

@@ -8,11 +8,12 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
-from st2cli.client import EventStream, StreamBroken, segment
+from st2cli.client import EventStream, StreamBroken
 from st2cli.errors import ApiError, CommandError, Unreachable
+from st2cli.paths import segment
 from st2cli.places import Places
 from st2cli.sse import Event, EventParser, EventTooLarge
 from st2cli.views import Origin, Output, Step, View
@@ -39,8 +40,7 @@ class Source(Protocol):
     ) -> EventStream: ...
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What is to be followed."""
 
     #: The execution's id, or what else has a log in ``collection`` of the stream service.
@@ -53,7 +53,7 @@ class Request:
     follow: bool = True
     collection: str = "executions"
     #: More query parameters.
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
 
 
 class _Outage:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from st2cli.errors import CommandError
@@ -60,6 +58,8 @@ def cast(name: str, text: str, schema: Schema) -> Any:
 
 
 def _from_file(name: str, path: str, schemas: Mapping[str, Schema], runner: str) -> dict[str, Any]:
+    from pathlib import Path
+
     file = Path(path).expanduser()
     try:
         content = file.read_text(encoding="utf-8")
@@ -124,6 +124,8 @@ def _object(text: str, schema: Schema) -> dict[str, Any]:
 
 
 def _json(text: str, kind: type, called: str) -> Any:
+    import json
+
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, TextIO
+from typing import Any, BinaryIO, NamedTuple, Protocol, TextIO
 
 from st2cli import terminal
 from st2cli.lines import LineAssembler, decode, overwritten
@@ -21,8 +20,7 @@ _RESETTING = re.compile(r"\x1b\[0*(?:;|m)")
 _DIM, _STDERR = "\x1b[2m", "\x1b[2;31m"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where output comes from."""
 
     #: ``stdout`` or ``stderr``.
@@ -32,8 +30,7 @@ class Origin:
     path: str = ""
 
 
-@dataclass(slots=True)
-class Output:
+class Output(NamedTuple):
     """What one event carries: bytes of one stream that arrived together."""
 
     origin: Origin
@@ -43,8 +40,7 @@ class Output:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A step of a workflow that has begun, or ended."""
 
     execution_id: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
@@ -66,7 +65,9 @@ def _token(args: Namespace, session: Session) -> dict[str, Any]:
 
 def _ask_for_password(user: str) -> str:
     if sys.stdin.isatty():
-        return getpass.getpass(f"Password of {user}: ")
+        from getpass import getpass
+
+        return getpass(f"Password of {user}: ")
     return sys.stdin.readline().removesuffix("\n")
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from st2cli.command import Command, Session
 from st2cli.commands import action_changes, running
 from st2cli.errors import CommandError, UsageError
-from st2cli.output import Printer
+from st2cli.paths import segment
+
+if TYPE_CHECKING:
+    from st2cli.output import Printer
 
 _LIST_ATTRIBUTES = ("ref", "pack", "description")
 _GET_ATTRIBUTES = ("id", "ref", "pack", "description", "enabled", "runner_type", "entry_point", "parameters")
@@ -38,8 +41,6 @@ def _configure_get(parser: ArgumentParser) -> None:
 
 
 def _get(args: Namespace, session: Session) -> int:
-    from st2cli.client import segment
-
     action = session.client.find(f"/actions/{segment(args.ref)}")
     if action is None:
         raise CommandError(f'Action "{args.ref}" is not found.')

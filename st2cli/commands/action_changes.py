@@ -8,6 +8,7 @@ from typing import Any
 from st2cli import files
 from st2cli.command import Command, Session
 from st2cli.errors import ApiError, CommandError, UsageError
+from st2cli.paths import segment
 
 _SHOWN = ("id", "ref", "pack", "description", "enabled", "runner_type", "entry_point", "parameters")
 
@@ -101,8 +102,6 @@ def _find_or_none(session: Session, ref: str) -> dict[str, Any] | None:
 
 
 def _path(ref_or_id: str) -> str:
-    from st2cli.client import segment
-
     return f"/actions/{segment(ref_or_id)}"
 
 

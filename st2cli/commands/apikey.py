@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from st2cli.command import Command, Session
 from st2cli.errors import ApiError, CommandError, NothingToDelete, UsageError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("id", "user", "enabled", "created_at", "metadata")
 _DETAILS = ("id", "uid", "user", "key_hash", "enabled", "created_at", "metadata")
@@ -54,6 +54,8 @@ def _configure_create(parser: ArgumentParser) -> None:
 
 
 def _json_object(text: str) -> dict[str, Any]:
+    import json
+
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError
@@ -156,8 +158,6 @@ def _secrets(args: Namespace) -> dict[str, str]:
 
 
 def _path(key: str) -> str:
-    from st2cli.client import segment
-
     return f"/apikeys/{segment(key)}"
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from st2cli import values
-from st2cli.client import Client, segment
 from st2cli.command import Command, Session
 from st2cli.commands import running, watching
 from st2cli.errors import ApiError, CommandError
+from st2cli.paths import segment
 from st2cli.statuses import SUCCEEDED
+
+if TYPE_CHECKING:
+    from st2cli.client import Client
 
 _LIST_ATTRIBUTES = ("id", "action.ref", "context.user", "status", "start_timestamp", "end_timestamp")
 _GET_ATTRIBUTES = ("id", "action.ref", "context.user", "parameters", "status", "start_timestamp", "end_timestamp")
@@ -108,6 +110,8 @@ def _rerun(args: Namespace, session: Session) -> int:
     execution_id = _resolve(session.client, args.id)
     parameters: dict[str, Any] = {}
     if args.parameters:
+        from st2cli import values
+
         old = session.client.find(f"/executions/{segment(execution_id)}", {"include_attributes": "id,action.ref"})
         if old is None:
             raise CommandError(f'Execution "{args.id}" is not found.')

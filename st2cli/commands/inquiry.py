@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
 from st2cli import values
-from st2cli.client import segment
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError, UsageError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("id", "roles", "users", "route", "ttl")
 _GET_ATTRIBUTES = (*_LIST_ATTRIBUTES, "schema")
@@ -71,6 +69,8 @@ def _find(session: Session, inquiry_id: str) -> dict[str, Any]:
 
 
 def _given(text: str) -> dict[str, Any]:
+    import json
+
     try:
         response = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
@@ -96,9 +96,11 @@ def _asked(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ask(name: str, about: Mapping[str, Any], must: bool) -> Any:
     """What was typed, as the type that the schema wants; None for nothing. Asks again for what cannot be taken."""
+    from getpass import getpass
+
     question = _question(name, about, must)
     while True:
-        text = getpass.getpass(question) if about.get("secret") else input(question)
+        text = getpass(question) if about.get("secret") else input(question)
         if not text:
             if not must or "default" in about:
                 return about.get("default")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 from st2cli.command import Command, Session
 from st2cli.errors import ApiError, CommandError, NothingToDelete, UsageError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("name", "value", "secret", "encrypted", "scope", "user", "expire_timestamp")
 _GET_ATTRIBUTES = ("name", "value", "secret", "encrypted", "scope", "user", "description", "expire_timestamp")
@@ -87,7 +87,9 @@ def _set(args: Namespace, session: Session) -> int:
 
 def _ask_for_value() -> str:
     if sys.stdin.isatty():
-        return getpass.getpass("Value: ")
+        from getpass import getpass
+
+        return getpass("Value: ")
     # The newline at the end is the shell's, not the value's.
     return sys.stdin.read().removesuffix("\n")
 
@@ -182,8 +184,6 @@ def _flag(value: bool) -> str:
 
 
 def _path(name: str) -> str:
-    from st2cli.client import segment
-
     return f"/keys/{segment(name)}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from st2cli.command import Command, Session
 from st2cli.commands import pack_config, pack_work
 from st2cli.errors import CommandError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("ref", "name", "description", "version", "author")
 _FOUND_ATTRIBUTES = ("name", "description", "version", "author")
@@ -29,8 +30,6 @@ def _configure_get(parser: ArgumentParser) -> None:
 
 
 def _get(args: Namespace, session: Session) -> int:
-    from st2cli.client import segment
-
     pack = session.client.find(f"/packs/{segment(args.ref)}")
     if pack is None:
         raise CommandError(f'Pack "{args.ref}" is not found.')

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from typing import Any
 from st2cli import files
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError, UsageError
+from st2cli.paths import segment
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -20,8 +19,6 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _config(args: Namespace, session: Session) -> int:
-    from st2cli.client import segment
-
     values = files.load(args.file) if args.file else _asked(session, args.pack)
     stored = session.client.put(f"/configs/{segment(args.pack)}", values)
     session.printer.properties(stored["values"])
@@ -29,8 +26,6 @@ def _config(args: Namespace, session: Session) -> int:
 
 
 def _asked(session: Session, pack: str) -> dict[str, Any]:
-    from st2cli.client import segment
-
     if not sys.stdin.isatty():
         raise UsageError("There is nobody to ask: give the values with --file.")
     schema = session.client.find(f"/config_schemas/{segment(pack)}")
@@ -47,12 +42,14 @@ def _asked(session: Session, pack: str) -> dict[str, Any]:
 
 def _ask(session: Session, name: str, schema: Mapping[str, Any], present: Any) -> Any:
     """An answer that fits the type of the item; an empty one keeps what is there."""
+    from getpass import getpass
+
     if schema.get("description"):
         session.printer.note(str(schema["description"]).strip())
     shown = "" if present is None else f" [{'********' if schema.get('secret') else _text(present)}]"
     prompt = f"{name} ({schema.get('type', 'string')}{', required' if schema.get('required') else ''}){shown}: "
     while True:
-        answer = getpass.getpass(prompt) if schema.get("secret") else input(prompt)
+        answer = getpass(prompt) if schema.get("secret") else input(prompt)
         if not answer and (present is not None or not schema.get("required")):
             return present
         try:
@@ -67,6 +64,8 @@ def parse(answer: str, schema: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: it is no value of this type.
     """
+    import json
+
     kind = schema.get("type", "string")
     if kind == "string" or "{{" in answer:
         value: Any = answer
@@ -83,6 +82,8 @@ def parse(answer: str, schema: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
+    import json
+
     return value if isinstance(value, str) else json.dumps(value)
 
 

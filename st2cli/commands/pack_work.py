@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError, UsageError
+from st2cli.paths import segment
 
 _SHOWN = ("ref", "name", "description", "version", "author")
 _SUCCEEDED = "succeeded"
@@ -34,6 +34,8 @@ def _add_detach(parser: ArgumentParser) -> None:
 
 
 def _install(args: Namespace, session: Session) -> int:
+    from pathlib import Path
+
     # The platform does not know where we are.
     packs = [os.path.normpath(Path.cwd() / pack) if pack.startswith(".") else pack for pack in args.packs]
     body = {"packs": packs, "force": args.force, "skip_dependencies": args.skip_dependencies}
@@ -54,8 +56,6 @@ def _configure_remove(parser: ArgumentParser) -> None:
 
 
 def _remove(args: Namespace, session: Session) -> int:
-    from st2cli.client import segment
-
     known = {pack["ref"]: pack for pack in session.client.all("/packs")}
     unknown = [name for name in args.packs if name not in known]
     if unknown:
@@ -76,7 +76,6 @@ def _see_through(session: Session, execution_id: str, args: Namespace) -> dict[s
     Raises:
         CommandError: the work has failed.
     """
-    from st2cli.client import segment
     from st2cli.commands.watching import Interrupted, wait_for, watch
 
     if args.asynchronous:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from st2cli import files
-from st2cli.client import segment
 from st2cli.command import Command, Session
 from st2cli.errors import ApiError, CommandError, UsageError
+from st2cli.paths import segment
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """One kind of content."""
 
     #: Of the API.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from st2cli.commands.resources import Resource
 
 _RULES = Resource(
@@ -30,7 +28,7 @@ _EXAMPLES = """\
 _READING, _CHANGING = _RULES.reading(), _RULES.changing()
 VERBS = {
     **_READING,
-    "list": replace(_READING["list"], examples=_EXAMPLES),
+    "list": _READING["list"]._replace(examples=_EXAMPLES),
     **_CHANGING,
-    "create": replace(_CHANGING["create"], examples=_EXAMPLES),
+    "create": _CHANGING["create"]._replace(examples=_EXAMPLES),
 }

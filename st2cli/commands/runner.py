@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("name", "description", "enabled")
 _GET_ATTRIBUTES = ("id", "name", "description", "enabled", "runner_parameters")
@@ -25,8 +26,6 @@ def _configure_get(parser: ArgumentParser) -> None:
 
 
 def _get(args: Namespace, session: Session) -> int:
-    from st2cli.client import segment
-
     runner = session.client.find(f"/runnertypes/{segment(args.name)}")
     if runner is None:
         raise CommandError(f'Runner "{args.name}" is not found.')

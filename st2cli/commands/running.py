@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from st2cli.client import Client, segment
 from st2cli.command import Session
 from st2cli.commands.watching import Interrupted, wait_for, watch
 from st2cli.errors import CommandError
+from st2cli.paths import segment
 from st2cli.statuses import FAILED
-from st2cli.tables import lookup
+
+if TYPE_CHECKING:
+    from st2cli.client import Client
 
 RESULT_ATTRIBUTES = (
     "id",
@@ -79,6 +80,8 @@ def see_through(session: Session, execution: Mapping[str, Any], args: Namespace)
 
 def show_execution(session: Session, execution: Mapping[str, Any], args: Namespace) -> None:
     """One execution in the form that the options ask for."""
+    from st2cli.tables import lookup
+
     printer = session.printer
     attributes = [name for given in args.attr or () for name in given.split(",") if name]
     if args.key:
@@ -91,6 +94,8 @@ def show_execution(session: Session, execution: Mapping[str, Any], args: Namespa
         selected = {name: lookup(execution, name) for name in attributes} if attributes else dict(execution)
         if getattr(args, "tail", False) and printer.form == "json":
             # After the live output, which is one object a line, so is this.
+            import json
+
             printer.stdout.write(json.dumps(selected) + "\n")
         else:
             printer.data(selected)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from st2cli.client import segment
 from st2cli.command import Session
 from st2cli.commands.watching import follow_tail, make_view
 from st2cli.errors import ApiError, CommandError, StoppedWatching
-from st2cli.tail import Request, Tail
+from st2cli.paths import segment
 
 # The process goes on, in a new log.
 _CONTINUED = "continued"
@@ -18,6 +17,8 @@ _IN_ORDER = frozenset({"finished", "stopped"})
 
 def watch(session: Session, reference: str, options: Namespace) -> int:
     """Shows the log to the end of the process; the exit code. Raises `StoppedWatching`."""
+    from st2cli.tail import Request, Tail
+
     view = make_view(session, options)
     kind = None if options.output_type == "all" else options.output_type
     since: str = options.since_seq or ""

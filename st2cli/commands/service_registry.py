@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from st2cli.client import segment
 from st2cli.command import Command, Session
+from st2cli.paths import segment
 
 _MEMBER_ATTRIBUTES = ("group_id", "member_id", "capabilities.hostname", "capabilities.pid", "capabilities.type")
 _NOBODY = "No service has told that it lives."

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from st2cli.client import segment
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError
+from st2cli.paths import segment
 
 _LIST_ATTRIBUTES = ("id", "trace_tag", "start_timestamp")
 _DEFAULT_PAGE = 50

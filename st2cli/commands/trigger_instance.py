@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from st2cli.client import segment
 from st2cli.command import Command, Session
 from st2cli.errors import ApiError, CommandError, UsageError
+from st2cli.paths import segment
 
 _PATH = "/triggerinstances"
 _LISTED = ("id", "trigger", "occurrence_time", "status")

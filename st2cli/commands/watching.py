@@ -8,14 +8,16 @@ import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from st2cli.client import segment
 from st2cli.command import Session
 from st2cli.errors import ApiError, CommandError, StoppedWatching, Unreachable, UsageError
+from st2cli.paths import segment
 from st2cli.statuses import COMPLETED, WORTH_WAITING
-from st2cli.tail import Request, Tail
-from st2cli.views import JsonView, LineView, RawView, View, completion
+
+if TYPE_CHECKING:
+    from st2cli.tail import Tail
+    from st2cli.views import View
 
 # Of a workflow everything below it is shown.
 _WITH_STEPS = {"tree": "true"}
@@ -38,6 +40,8 @@ def add_view_options(parser: ArgumentParser) -> None:
 
 def watch(session: Session, execution_id: str, options: Namespace) -> str:
     """Shows the output until its end; the status. Raises `Interrupted`."""
+    from st2cli.tail import Request, Tail
+
     view = make_view(session, options)
     kind = None if options.output_type == "all" else options.output_type
     request = Request(execution_id, kind, options.since_seq or "", options.follow, query=_WITH_STEPS)
@@ -115,6 +119,8 @@ def _interrupting(tail: Tail) -> Iterator[None]:
 
 
 def make_view(session: Session, options: Namespace) -> View:
+    from st2cli.views import JsonView, LineView, RawView
+
     printer = session.printer
     if options.raw:
         if options.grep or printer.form != "text":
@@ -141,6 +147,8 @@ def _conclude(session: Session, view: View, ending: dict[str, Any], options: Nam
         return
     view.end(ending)
     if options.raw:
+        from st2cli.views import completion
+
         session.printer.note(completion(ending))
     if ending.get("truncated_bytes"):
         session.printer.note(f"{ending['truncated_bytes']} bytes of output were not stored because of a limit.")

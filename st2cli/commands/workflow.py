@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
-from st2cli.client import segment
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError
+from st2cli.paths import segment
 
 
 def _configure_inspect(parser: ArgumentParser) -> None:
@@ -33,6 +32,8 @@ def _inspect(args: Namespace, session: Session) -> int:
 
 
 def _text(file: str) -> str:
+    from pathlib import Path
+
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:
