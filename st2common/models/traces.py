@@ -67,8 +67,9 @@ class Traces:
         self.collection.update_one({"_id": trace_id}, {"$setOnInsert": trace}, upsert=True)
 
     def add(self, trace_id: ObjectId, kind: str, item: Document) -> bool:
-        """Add an object of this kind; whether there is such a trace. A trace that is full stays as it is."""
-        room = {f"{kind}.{MAX_COMPONENTS - 1}": {"$exists": False}}
-        if self.collection.update_one({"_id": trace_id, **room}, {"$push": {kind: item}}).matched_count:
+        """Add an object of this kind; whether there is such a trace. One that has it, or is full, stays as it is."""
+        wanted: Document = {f"{kind}.{MAX_COMPONENTS - 1}": {"$exists": False}}
+        wanted[f"{kind}.object_id"] = {"$ne": item["object_id"]}
+        if self.collection.update_one({"_id": trace_id, **wanted}, {"$push": {kind: item}}).matched_count:
             return True
         return self.get(trace_id) is not None

@@ -9,6 +9,7 @@ The document in ``workflow_execution_d_b``::
     status       of the workflow
     result       of the workflow, as JSON text: from its end until its execution has it
     secrets      [text]: what expressions have decrypted, in clear, to be masked in the steps
+    settled      [execution]: steps that were decided to have ended with this revision, and that may not be stored yet
     earlier      [id]: executions whose steps count as its own, the last first: it goes on with what they have begun
     look_at      microseconds since the epoch: when an engine looks whether it has missed anything; absent after the end
 """
@@ -71,7 +72,9 @@ class WorkflowExecutions:
 
     def close(self, execution_id: str) -> None:
         """Its execution has ended, and has its result: nobody has to look any more."""
-        self._collection.update_one({"_id": ObjectId(execution_id)}, {"$unset": {"look_at": "", "result": ""}})
+        self._collection.update_one(
+            {"_id": ObjectId(execution_id)}, {"$unset": {"look_at": "", "result": "", "settled": ""}}
+        )
 
     def delete(self, execution_ids: Sequence[str]) -> None:
         self._collection.delete_many({"_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]}})

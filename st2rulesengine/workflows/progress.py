@@ -28,6 +28,8 @@ LOOK_WHILE_PAUSED = 600_000_000
 
 # Characters of JSON: what a workflow may remember. The database takes 16 MiB a document.
 MAX_STATE = 12 * 1024 * 1024
+# Steps that become part of one revision; each has some kilobytes.
+_MAX_SETTLED = 64
 
 
 class Progress:
@@ -45,6 +47,8 @@ class Progress:
         #: The steps that are to exist by now, each once; those that do are None.
         self._requests: dict[str, Request | None] = {}
         self._decided: Document = {}
+        #: Steps that have ended as they began, in the order of their ends; not stored yet.
+        self._settled: list[Document] = []
 
     def go_on(self) -> bool:
         """Everything that can be done now; False where somebody else was faster: then look again.
@@ -52,16 +56,21 @@ class Progress:
         Raises:
             ValidationError: the workflow cannot go on.
         """
+        self._steps.store_settled(self._steps.missing(self._workflow.get("settled") or ()))
         if Status(self._workflow["status"]) in COMPLETED:
             return self._ending.end(self._execution, self._workflow)
         states = self._look()
         while True:
+            all_settled = self._settle()
             if self._changed and not self._store():
                 return False
-            settled = self._request()
-            if not settled:
+            if not all_settled:
+                # Somebody may have asked for its end meanwhile.
+                return False
+            ended = self._request()
+            if not ended:
                 break
-            for key, status in settled.items():
+            for key, status in ended.items():
                 self._take(self._conductor.child_changed(key, Status(status), now_us()))
         self._tell_steps(states)
         if Status(self._workflow["status"]) in COMPLETED:
@@ -101,6 +110,25 @@ class Progress:
         for request in requests:
             self._requests.setdefault(request.key, request)
 
+    def _settle(self) -> bool:
+        """Go on over steps that need nobody, one after the other; False where there were too many for one revision.
+
+        What they are becomes part of the revision that knows their ends, and only then do they exist.
+        """
+        while True:
+            count = len(self._settled)
+            for request in [request for request in self._requests.values() if request is not None]:
+                step = self._steps.settle(request)
+                if step is None:
+                    continue
+                if len(self._settled) == _MAX_SETTLED:
+                    return False
+                self._settled.append(step)
+                self._requests[request.key] = None
+                self._take(self._conductor.child_changed(request.key, Status(step["status"]), now_us()))
+            if len(self._settled) == count:
+                return True
+
     def _store(self) -> bool:
         """Make what was decided the next revision; False where there is one already."""
         state = json.dumps(self._conductor.state)
@@ -113,13 +141,16 @@ class Progress:
             **self._decided,
             "state": state,
             "secrets": self._steps.secrets,
+            "settled": self._settled,
             "look_at": now_us() + (LOOK_WHILE_PAUSED if paused else LOOK_AFTER_CHANGE),
         }
         if not self._workshop.workflows.change(self._workflow, fields):
             return False
         self._workflow = {**self._workflow, **fields, "revision": self._workflow["revision"] + 1}
-        self._changed = False
-        self._decided = {}
+        self._steps.store_settled(self._settled)
+        if self._settled:
+            Doorbell(self._workshop.transport).nudge(self._id)
+        self._changed, self._decided, self._settled = False, {}, []
         return True
 
     def _request(self) -> dict[str, str]:

@@ -21,8 +21,10 @@ from st2common.models.execution_view import secret_values
 from st2common.models.executions import Executions, liveaction_id
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services import results, traces
-from st2common.services.executions import Place, refuse_step, request_execution
+from st2common.services.execution_documents import Place
+from st2common.services.executions import refuse_step, request_execution
 from st2common.services.pack_configs import PackConfig
+from st2common.services.settled_steps import may_settle, settle, store_settled
 from st2common.transport.port import Transport
 from st2common.workflows.decision import Lookups, Request
 
@@ -111,26 +113,37 @@ class Steps:
             self._results[key] = step.get("result")
         return self._results[key]
 
+    def settle(self, request: Request) -> Document | None:
+        """The document of the step as it ends, if nobody is needed to do it; None for all others. Nothing is stored."""
+        if request.delay or not may_settle(request.action):
+            return None
+        step = settle(self._database, **self._wanted(request))
+        if step:
+            self._results[request.key] = step["result"]
+        return step
+
+    def store_settled(self, steps: Sequence[Document]) -> None:
+        """Have those exist that :meth:`settle` has given. Repeating it is safe."""
+        store_settled(self._database, self._transport, steps, self._web_base_url)
+
+    def missing(self, steps: Sequence[Document]) -> list[Document]:
+        """Those of them that do not exist."""
+        ids = [step["_id"] for step in steps]
+        found = {step["_id"] for step in self._executions.collection.find({"_id": {"$in": ids}}, {"_id": 1})}
+        return [step for step in steps if step["_id"] not in found]
+
     def request(self, request: Request) -> str:
         """Have the step exist, as a failed one where it cannot be requested; its status."""
-        identity = step_id(self._id, request.key)
-        context, place = self._context(request), self._place(request)
+        wanted = self._wanted(request)
+        identity, context, place = wanted["execution_id"], wanted["context"], wanted["place"]
         try:
             stored = request_execution(
                 self._database,
                 self._transport,
-                action_ref=request.action,
-                parameters=request.input,
-                user=self._execution["context"]["user"],
-                context=context,
                 delay=round(request.delay * 1000),
-                notify=request.notify or self._notify(request.task),
-                kept_secrets=self._secrets_in(request.input),
-                execution_id=identity,
-                place=place,
                 literal=True,
-                key_file=self._key_file,
                 web_base_url=self._web_base_url,
+                **wanted,
             )
         except DuplicateKeyError:
             stored = self._requested_before(identity)
@@ -140,6 +153,20 @@ class Steps:
         except ValidationError as error:
             stored = self._refuse(request, identity, context, place, error)
         return str(stored["status"])
+
+    def _wanted(self, request: Request) -> dict[str, Any]:
+        """What whoever makes the step is told."""
+        return {
+            "action_ref": request.action,
+            "parameters": request.input,
+            "user": self._execution["context"]["user"],
+            "context": self._context(request),
+            "notify": request.notify or self._notify(request.task),
+            "kept_secrets": self._secrets_in(request.input),
+            "execution_id": step_id(self._id, request.key),
+            "place": self._place(request),
+            "key_file": self._key_file,
+        }
 
     def _refuse(
         self, request: Request, identity: ObjectId, context: Document, place: Place, error: ValidationError

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from st2common.clock import now_us
 from st2common.models.statuses import Status
 from st2common.models.workflow_executions import COLLECTION, WorkflowExecutions
 from st2rulesengine.workflows import engine as engine_module
+from st2rulesengine.workflows import steps as steps_module
 from st2rulesengine.workflows.engine import Engine
 from st2rulesengine.workflows.steps import Steps, step_id
 from tests.conditions import eventually
@@ -23,7 +25,7 @@ tasks:
     next:
       - do: b, c
   b:
-    action: core.noop
+    action: core.local cmd=date
   c:
     action: core.local cmd=date
 """
@@ -45,6 +47,7 @@ def due(stage: Stage, identity: str) -> None:
 def test_an_end_that_nobody_told(stage: Stage, started: str) -> None:
     stage.finish(stage.step(started, "a"), tell=False)
     due(stage, started)
+    stage.finish(stage.step(started, "b"))
     stage.finish(stage.step(started, "c"))
     assert stage.ended(started)["status"] == "succeeded"
 
@@ -70,15 +73,70 @@ def test_an_engine_that_dies_while_it_requests_steps(
             Engine(stage.config, stage.database, stage.transport).advance(started)
     assert len(stage.steps(started)) == 1 + survived
     stage.engine()
+    stage.finish(stage.step(started, "b"))
     stage.finish(stage.step(started, "c"))
     assert stage.ended(started)["status"] == "succeeded"
     assert sorted(stage.tasks(started)) == [("a", "succeeded"), ("b", "succeeded"), ("c", "succeeded")]
+
+
+NOTHING = """
+version: 1.0
+tasks:
+  a:
+    action: core.local cmd=date
+    next:
+      - do: b
+  b:
+    action: core.noop
+    next:
+      - do: c
+  c:
+    with: <% range(100) %>
+    action: core.noop
+    next:
+      - do: d
+  d:
+    action: core.noop
+"""
+
+
+def test_an_engine_that_dies_before_steps_that_need_nobody_are_stored(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.write("nothing", NOTHING)
+    identity = stage.start("nothing")
+    first = stage.step(identity, "a")
+    stage.stop_engines()
+    stage.finish(first, tell=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(steps_module, "store_settled", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            Engine(stage.config, stage.database, stage.transport).advance(identity)
+    assert stage.tasks(identity) == [("a", "succeeded")]
+    stage.engine()
+    assert stage.ended(identity)["status"] == "succeeded"
+    tasks = [name for name, _ in stage.tasks(identity)]
+    assert tasks == ["a", "b", *["c"] * 100, "d"]
+    assert "settled" not in (stage.database[COLLECTION].find_one({"_id": ObjectId(identity)}) or {})
+
+
+def test_a_circle_of_steps_that_need_nobody_can_be_canceled(stage: Stage) -> None:
+    stage.write(
+        "circle",
+        "version: 1.0\ntasks:\n  start:\n    action: core.noop\n    next:\n      - do: a\n"
+        "  a:\n    action: core.noop\n    next:\n      - do: a\n",
+    )
+    identity = stage.start("circle")
+    eventually(lambda: len(stage.steps(identity)) > 3)
+    stage.cancel(identity)
+    assert stage.ended(identity)["status"] == "canceled"
 
 
 def test_an_engine_that_dies_before_the_execution_has_its_end(
     stage: Stage, started: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.finish(stage.step(started, "a"))
+    stage.finish(stage.step(started, "b"))
     last = stage.step(started, "c")
     stage.stop_engines()
     stage.finish(last, tell=False)
