@@ -177,7 +177,7 @@ class ActiveRun:
         while not self._detached:
             with self._spawning:
                 try:
-                    self._workshop.keeper.spawn(self.name, launch)
+                    self._workshop.keeper.spawn(self.name, launch, self._workshop.max_output_bytes)
                     self._spawned = True
                     break
                 except KeeperAway as error:
@@ -208,7 +208,7 @@ class ActiveRun:
         status, result = runner.conclude(request, outcome)
         if ended is _KEEPER_LOST:
             status = Status.ABANDONED
-        self._conclude(status, result, ended.exit_code)
+        self._conclude(status, result, ended.exit_code, ended.truncated_bytes)
 
     def _run_again(self, writer: Writer) -> bool:
         """The end of a run that was lost, where the action says that it may be run twice."""
@@ -270,7 +270,9 @@ class ActiveRun:
             self._writer = self._writer_from(self._position())
         self._conclude(Status.FAILED, {"error": message, "failed": True, "succeeded": False}, None)
 
-    def _conclude(self, status: Status, result: Mapping[str, Any], exit_code: int | None) -> None:
+    def _conclude(
+        self, status: Status, result: Mapping[str, Any], exit_code: int | None, truncated_bytes: int = 0
+    ) -> None:
         """End record first, then the status: who sees the status finds the whole log.
 
         The record decides how the execution ended: a cancel that comes after it comes too late.
@@ -279,7 +281,7 @@ class ActiveRun:
             status = Status.CANCELED
         status, result, size = storable(status, result, self._document)
         assert self._writer is not None  # noqa: S101 - every way here has made it
-        status = Status(self._writer.finish(str(status), exit_code).status)
+        status = Status(self._writer.finish(str(status), exit_code, truncated_bytes).status)
         fields: dict[str, Any] = {"result": result, "result_size": size}
         if left := self._copy.left_in_log():
             fields["output_in_log"] = left

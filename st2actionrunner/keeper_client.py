@@ -76,8 +76,9 @@ class KeeperClient:
                 raise KeeperError(f"The keeper of {self._directory} does not answer.")
             self._start_keeper()
 
-    def spawn(self, run: str, launch: Launch) -> None:
-        """Start a child. Asking twice for the same run starts one.
+    def spawn(self, run: str, launch: Launch, max_output: int | None = None) -> None:
+        """Start a child. Asking twice for the same run starts one. ``max_output``: bytes of both its streams together
+        that are kept; None: all.
 
         How it went is in the spool (``<directory>/runs/<run>/spool``).
 
@@ -100,6 +101,7 @@ class KeeperClient:
                 "pty": launch.pty,
                 "env": dict(launch.env),
                 "grace": TERM_GRACE,
+                "max_output": max_output,
                 "parent": {"python": parent.python, "path": parent.path, "watch": parent.watch} if parent else None,
             }
         )

@@ -55,6 +55,8 @@ class Exit:
     killed: bool = False
     #: Why it could not be started at all, or why nobody knows how it ended.
     error: str | None = None
+    #: Of its output, beyond the limit, not kept.
+    truncated_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,13 @@ _PASS_BYTES = 1024 * 1024
 # Seconds of silence after which an unfinished line is shown: a prompt, a progress bar.
 _PARTIAL_LINE_IDLE = 0.05
 
-_STREAMS = {spool.STDOUT: Stream.STDOUT, spool.STDERR: Stream.STDERR}
+#: The stream of a frame, and whether it stands for the rest of the stream.
+_STREAMS = {
+    spool.STDOUT: (Stream.STDOUT, False),
+    spool.STDERR: (Stream.STDERR, False),
+    spool.STDOUT_CUT: (Stream.STDOUT, True),
+    spool.STDERR_CUT: (Stream.STDERR, True),
+}
 
 
 class Pump:
@@ -89,7 +95,10 @@ class Pump:
 
     def _write(self, frames: list[Frame]) -> Exit | None:
         arrivals = [
-            Arrival(_STREAMS[frame.kind], frame.payload, frame.time_us) for frame in frames if frame.kind in _STREAMS
+            Arrival(stream, frame.payload, frame.time_us, cut)
+            for frame in frames
+            if frame.kind in _STREAMS
+            for stream, cut in [_STREAMS[frame.kind]]
         ]
         last = frames[-1]
         if last.kind == spool.EXITED:

@@ -78,6 +78,7 @@ class RunnerService:
             runners=Runners(RunnerSettings.from_config(config), self._transport),
             requests=RequestBuilder(config, self._executions.collection.database),
             flush_interval=config.actionrunner.output_flush_interval,
+            max_output_bytes=config.actionrunner.max_output_bytes,
         )
         self._leases = LeaseKeeper(self._executions, self._slot.owner, self._runs.all)
         self._recover()

@@ -21,6 +21,9 @@ STDERR = 2
 STARTED = 3
 #: JSON with the fields of ``st2actionrunner.launch.Exit``.
 EXITED = 4
+#: A line that stands for the rest of a stream, which is beyond the limit and not kept.
+STDOUT_CUT = 5
+STDERR_CUT = 6
 
 # Bytes. The keeper writes at most 64 KiB of output in a frame; a longer one can only be damage.
 MAX_PAYLOAD = 1024 * 1024
@@ -137,5 +140,5 @@ def _first_length(data: bytes) -> int:
 
 
 def _check(kind: int, length: int) -> None:
-    if not STDOUT <= kind <= EXITED or length > MAX_PAYLOAD:
+    if not STDOUT <= kind <= STDERR_CUT or length > MAX_PAYLOAD:
         raise SpoolDamaged(f"a frame of kind {kind} and {length} bytes")

@@ -26,3 +26,5 @@ class Workshop:
     requests: RequestBuilder
     #: Least number of seconds between two writes of one log.
     flush_interval: float
+    #: Bytes of output that one run of an action may have.
+    max_output_bytes: int

@@ -21,6 +21,7 @@ OUTPUT_LINES = {stream: _lines.labels(stream) for stream in Stream}
 OUTPUT_BYTES = {stream: _bytes.labels(stream) for stream in Stream}
 OUTPUT_CHUNKS = {stream: _chunks.labels(stream) for stream in Stream}
 OUTPUT_MASKED = Counter("st2_output_masked_total", "Secrets replaced in output.")
+OUTPUT_TRUNCATED = Counter("st2_output_truncated_bytes_total", "Bytes beyond the limit of their execution, not kept.")
 OUTPUT_LAG = Histogram(
     "st2_output_lag_seconds",
     "From an action's write to the acknowledgement of the database, for the oldest line of each batch.",

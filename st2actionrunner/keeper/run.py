@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from st2actionrunner.keeper import session
 from st2actionrunner.keeper.loop import Loop
-from st2actionrunner.spool import EXITED, STARTED, SpoolWriter
+from st2actionrunner.spool import EXITED, STARTED, STDERR, STDERR_CUT, STDOUT, STDOUT_CUT, SpoolWriter
 
 # Bytes read at once, so that a loud child does not starve the others.
 READ_SIZE = 64 * 1024
@@ -29,11 +29,16 @@ _KILL_PATIENCE = 10.0
 # Seconds between two tries to write to a full disk.
 _DISK_INTERVAL = 1.0
 
+_CUT = {STDOUT: STDOUT_CUT, STDERR: STDERR_CUT}
+
 
 class Run:
     """``on_change`` is called after the spool has grown and after the end."""
 
-    def __init__(self, name: str, directory: str, loop: Loop, on_change: Callable[[Run], None]) -> None:
+    def __init__(
+        self, name: str, directory: str, loop: Loop, on_change: Callable[[Run], None], max_output: int | None = None
+    ) -> None:
+        """``max_output``: bytes of both streams together; the rest is read and not kept."""
         self.name = name
         self.pid: int | None = None
         #: Offsets in the spool: what the runner knows of, and what its log has.
@@ -48,6 +53,10 @@ class Run:
         self._spool = SpoolWriter(directory + "/spool")
         self._unwritten: list[tuple[int, bytes, int]] = []
         self._readers: dict[int, int] = {}
+        self._max_output = max_output
+        self._kept = 0
+        #: Bytes that were not kept, of each stream that is cut.
+        self._truncated: dict[int, int] = {}
         self._paused = False
         self._exit_code: int | None = None
         self._reaped = False
@@ -121,7 +130,7 @@ class Run:
     def _readable(self, fd: int) -> None:
         data = _read(fd)
         if data:
-            self._write(self._readers[fd], data)
+            self._take(self._readers[fd], data)
         else:
             self._close_reader(fd)
             self._progress()
@@ -130,6 +139,18 @@ class Run:
         self._loop.unwatch(fd)
         del self._readers[fd]
         os.close(fd)
+
+    def _take(self, stream: int, data: bytes) -> None:
+        """Keep what is within the limit; count the rest, so that the child goes on, and say so once."""
+        room = len(data) if self._max_output is None else min(self._max_output - self._kept, len(data))
+        if room:
+            self._kept += room
+            self._write(stream, data[:room])
+        if room < len(data):
+            if stream not in self._truncated:
+                mark = f"--- More than {self._max_output} bytes of output: what follows is not kept. ---\n"
+                self._write(_CUT[stream], mark.encode())
+            self._truncated[stream] = self._truncated.get(stream, 0) + len(data) - room
 
     def _write(self, kind: int, payload: bytes) -> None:
         self._unwritten.append((kind, payload, time.time_ns() // 1000))
@@ -220,7 +241,7 @@ class Run:
         for fd, kind in list(self._readers.items()):
             os.set_blocking(fd, False)
             while data := _read(fd):
-                self._write(kind, data)
+                self._take(kind, data)
             self._close_reader(fd)
 
     def _conclude(self, error: str | None) -> None:
@@ -233,6 +254,7 @@ class Run:
             "signal": -code if code is not None and ended_by_signal else None,
             **self._flags,
             "error": error,
+            "truncated_bytes": sum(self._truncated.values()),
         }
         for fd in list(self._readers):
             self._close_reader(fd)

@@ -3,7 +3,8 @@
 Requests (no answers, except to ``list``):
 
     {"request": "spawn", "run": "<execution id>.<attempt>", "argv": [...], "env": {...}, "cwd": str|null,
-     "timeout": seconds|null, "grace": seconds, "pty": bool, "parent": {"python", "path", "watch"}|null}
+     "timeout": seconds|null, "grace": seconds, "max_output": bytes|null, "pty": bool,
+     "parent": {"python", "path", "watch"}|null}
     {"request": "kill", "run": ..., "signal": "TERM"}
     {"request": "ack", "run": ..., "seen": offset, "durable": offset}
     {"request": "forget", "run": ...}
@@ -149,7 +150,7 @@ class Keeper:
         if order.run in self._runs or order.run in self._ended:
             return
         directory = f"{self._directory}/runs/{order.run}"
-        run = self._runs[order.run] = Run(order.run, directory, self._loop, self._changed)
+        run = self._runs[order.run] = Run(order.run, directory, self._loop, self._changed, order.max_output)
         self._living += 1
         if self._stopping:
             run.failed("The keeper is about to end.")

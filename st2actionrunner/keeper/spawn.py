@@ -34,6 +34,8 @@ class Order(NamedTuple):
     pty: bool
     #: ``{"python", "path", "watch"}`` of a warm parent that should start it.
     parent: dict[str, Any] | None
+    #: Bytes of output that are kept; None: all.
+    max_output: int | None
 
     @classmethod
     def parse(cls, request: Mapping[str, Any]) -> Order:
@@ -46,7 +48,8 @@ class Order(NamedTuple):
             raise ValueError(f'"{name}" cannot be started')
         timeout = None if timeout is None else float(timeout)
         parent, grace, pty = request["parent"], float(request["grace"]), bool(request["pty"])
-        return cls(name, argv, dict(request["env"]), request["cwd"], timeout, grace, pty, parent)
+        max_output = None if request["max_output"] is None else int(request["max_output"])
+        return cls(name, argv, dict(request["env"]), request["cwd"], timeout, grace, pty, parent, max_output)
 
 
 class Streams(NamedTuple):

@@ -90,6 +90,15 @@ class Masker:
         text, self._held = self._held, b""
         return self._emit(text, len(text)) if text else b""
 
+    def cut(self) -> bytes:
+        """The rest of the stream is missing: what was held may be the beginning of a secret, and is masked like one."""
+        held, self._held = self._held, b""
+        covered, self.covered = self.covered, 0
+        if not held or covered:
+            return b""
+        self.count += 1
+        return MASK
+
     def _first_open(self, text: bytes) -> int:
         """The first position from which ``text`` to its end is the beginning of a secret, and not all of it."""
         for start in range(max(0, len(text) - self._longest + 1), len(text)):

@@ -38,6 +38,8 @@ class Arrival:
     stream: Stream
     data: bytes
     time_us: int
+    #: ``data`` is no output but a line that stands for the rest of the stream, which was not kept.
+    cut: bool = False
 
 
 class _StreamWriter:
@@ -64,13 +66,29 @@ class _StreamWriter:
             data = data[skipped:]
         self.lines.feed(data, arrival.time_us)
 
-    def chunk(self, piece: Piece, execution_id: str, seq: int, attempt: int, close: bool = False) -> Chunk | None:
-        """The next chunk, or None where the masker holds all of it back."""
+    def masked_piece(self, piece: Piece) -> Piece:
+        """What of ``piece`` can go out now; nothing where the masker holds all of it back."""
         data, runs = piece
-        masked, times = self._mask(data, runs, close)
+        parts: list[bytes] = []
+        times: list[Run] = []
+        start = 0
+        for run in runs:
+            part = self.masker.feed(data[start : start + run.length])
+            start += run.length
+            if part:
+                parts.append(part)
+                times.append(Run(len(part), run.time_us))
         self.fed += len(data)
-        if not masked:
-            return None
+        return b"".join(parts), times
+
+    def mark(self, line: bytes) -> bytes:
+        """A line that is not masked; it counts as one of the source's, so that it comes once."""
+        self.fed += len(line)
+        return b"\n" + line if self.unfinished else line
+
+    def chunk(self, piece: Piece, execution_id: str, seq: int, attempt: int) -> Chunk:
+        """The next chunk, of a masked piece."""
+        masked, times = piece
         self._count(masked)
         self.chunks += 1
         self.unfinished = not masked.endswith(b"\n")
@@ -81,7 +99,7 @@ class _StreamWriter:
             seq=seq,
             offset=self.bytes,
             data=masked,
-            runs=times,
+            runs=tuple(times),
             attempt=attempt,
             line=self.newlines,
             source=self.fed - self.masker.held,
@@ -92,21 +110,6 @@ class _StreamWriter:
         self.bytes += len(masked)
         self.newlines += masked.count(b"\n")
         return chunk
-
-    def _mask(self, data: bytes, runs: list[Run], close: bool) -> tuple[bytes, tuple[Run, ...]]:
-        parts: list[bytes] = []
-        times: list[Run] = []
-        start = 0
-        for run in runs:
-            part = self.masker.feed(data[start : start + run.length])
-            start += run.length
-            if part:
-                parts.append(part)
-                times.append(Run(len(part), run.time_us))
-        if close and (rest := self.masker.close()):
-            parts.append(rest)
-            times.append(Run(len(rest), runs[-1].time_us if runs else now_us()))
-        return b"".join(parts), tuple(times)
 
     def _count(self, masked: bytes) -> None:
         metrics.OUTPUT_CHUNKS[self.stream].inc()
@@ -172,7 +175,7 @@ class Writer:
         self._take(arrivals)
         for state in self._streams.values():
             self._number(state, state.lines.flush(end=True))
-            self._append(state.chunk((b"", []), self._execution_id, self._seq + 1, self._attempt, close=True))
+            self._append(state, _at_once(state.masker.close(), now_us()))
 
     def remark(self, line: str) -> None:
         """A line of the platform's own on stderr, behind all that the source has printed and will ever print."""
@@ -184,9 +187,9 @@ class Writer:
                 self._take([Arrival(stream, b"\n", now)])
         self.write([Arrival(Stream.STDERR, f"{line}\n".encode(), now)])
 
-    def finish(self, status: str, exit_code: int | None) -> End:
+    def finish(self, status: str, exit_code: int | None, truncated_bytes: int = 0) -> End:
         """Store what is left and the end record, in one write where it can be; the record that is in force: that of
-        an earlier process of this attempt, if it came so far."""
+        an earlier process of this attempt, if it came so far. ``truncated_bytes``: how many were not kept."""
         self.close(())
         end = End(
             execution_id=self._execution_id,
@@ -197,12 +200,14 @@ class Writer:
             time_us=now_us(),
             stdout=self._streams[Stream.STDOUT].total(),
             stderr=self._streams[Stream.STDERR].total(),
+            truncated_bytes=truncated_bytes,
             masked=sum(state.masked for state in self._streams.values()),
         )
         batch, self._batch = self._batch, []
         stored = self._until_stored(lambda: self._log.finish(end, batch))
         _observe(batch)
         metrics.OUTPUT_MASKED.inc(sum(state.masker.count for state in self._streams.values()))
+        metrics.OUTPUT_TRUNCATED.inc(truncated_bytes)
         self._doorbell.ring(self._execution_id, batch, stored)
         return stored
 
@@ -215,17 +220,30 @@ class Writer:
                 self._number(before, before.lines.take())
             if len(self._batch) >= MAX_BATCH // 2:
                 self._store()
-            state.feed(arrival)
+            if arrival.cut:
+                self._cut(state, arrival)
+            else:
+                state.feed(arrival)
             before = state
         if before:
             self._number(before, before.lines.take())
 
+    def _cut(self, state: _StreamWriter, arrival: Arrival) -> None:
+        """The stream's last chunks: what there is of it, and the line that says so."""
+        if state.skip:  # the log has them
+            state.skip -= len(arrival.data)
+            return
+        self._number(state, state.lines.flush(end=True))
+        self._append(state, _at_once(state.masker.cut(), arrival.time_us))
+        self._append(state, _at_once(state.mark(arrival.data), arrival.time_us))
+
     def _number(self, state: _StreamWriter, pieces: list[Piece]) -> None:
         for piece in pieces:
-            self._append(state.chunk(piece, self._execution_id, self._seq + 1, self._attempt))
+            self._append(state, state.masked_piece(piece))
 
-    def _append(self, chunk: Chunk | None) -> None:
-        if chunk:
+    def _append(self, state: _StreamWriter, masked: Piece) -> None:
+        if masked[0]:
+            chunk = state.chunk(masked, self._execution_id, self._seq + 1, self._attempt)
             self._seq += 1
             self._batch.append(chunk)
             if self._on_chunk:
@@ -249,6 +267,10 @@ class Writer:
                 LOG.warning("Output of execution %s waits for the database: %s", self._execution_id, error)
                 time.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 delay = min(delay * 2, _RETRY_MAX)
+
+
+def _at_once(data: bytes, time_us: int) -> Piece:
+    return data, [Run(len(data), time_us)]
 
 
 def _observe(batch: list[Chunk]) -> None:

@@ -33,7 +33,8 @@ class Bench:
 
     def start(self, run: str, *argv: str, env: Mapping[str, str] | None = None, **options: Any) -> None:
         environment = {"PATH": os.environ["PATH"]} if env is None else env
-        self.client.spawn(run, Launch(argv=argv, env=environment, **options))
+        max_output = options.pop("max_output", None)
+        self.client.spawn(run, Launch(argv=argv, env=environment, **options), max_output)
 
     def run(self, *argv: str, **options: Any) -> tuple[str, str, Exit]:
         """Start a child and wait for its end: stdout, stderr, exit."""

@@ -12,7 +12,7 @@ import pytest
 from st2actionrunner.keeper.run import SPOOL_LIMIT
 from st2actionrunner.keeper_client import KeeperRun
 from st2actionrunner.launch import Exit
-from st2actionrunner.spool import EXITED, STARTED, STDERR, STDOUT, SpoolReader
+from st2actionrunner.spool import EXITED, STARTED, STDERR, STDERR_CUT, STDOUT, STDOUT_CUT, SpoolReader
 from tests.conditions import eventually
 from tests.integration.keepers import Bench, alive, all_gone, pids_in
 
@@ -233,6 +233,30 @@ def test_large_output_arrives_whole_and_back_pressure_holds_the_child(bench):
     for _ in range(1000):
         expected = zlib.crc32(bytes(range(250)) * 400, expected)
     assert (length, checksum) == (100_000_000, expected)
+
+
+def test_output_beyond_the_limit_is_counted_and_not_kept(bench, tmp_path):
+    # Each stream waits until what the other has printed is kept, so the only right order is known.
+    script = (
+        "printf 12345; until [ -e 1 ]; do :; done; printf abcdef >&2; until [ -e 2 ]; do :; done;"
+        "head -c 9000000 /dev/zero; exit 4"
+    )
+    bench.start("r.1", "/bin/sh", "-c", script, cwd=str(tmp_path), max_output=8)
+    bench.wait_for_output("r.1", "12345")
+    (tmp_path / "1").touch()
+    eventually(lambda: bench.text("r.1", STDERR))
+    (tmp_path / "2").touch()
+    out, err, ended = bench.end_of("r.1")
+    assert (out, err) == ("12345", "abc")
+    assert ended == Exit(exit_code=4, truncated_bytes=3 + 9_000_000)
+    frames = bench.frames("r.1")
+    assert [frame.kind for frame in frames] == [STARTED, STDOUT, STDERR, STDERR_CUT, STDOUT_CUT, EXITED]
+    mark = b"--- More than 8 bytes of output: what follows is not kept. ---\n"
+    assert [frame.payload for frame in frames[3:5]] == [mark, mark]
+
+
+def test_output_of_just_the_limit_is_whole(bench):
+    assert bench.run("/bin/echo", "1234567", max_output=8) == ("1234567\n", "", Exit(exit_code=0))
 
 
 def test_a_full_disk_makes_the_child_wait_and_loses_nothing(bench):

@@ -17,7 +17,7 @@ from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable, Position
-from st2common.output.masking import needles
+from st2common.output.masking import MASK, needles
 from st2common.output.memory_log import MemoryOutputLog
 from st2common.output.reader import Reader
 from st2common.output.writer import Arrival, Writer
@@ -173,6 +173,64 @@ def test_a_writer_that_crashes_goes_on_where_the_log_stands(
         expected.stderr.lines,
         expected.masked,
     )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=arrivals, limit=st.integers(0, 60), crashes=st.sets(st.integers(0, 12)), flushes=st.sets(st.integers(0, 12))
+)
+def test_output_that_is_cut_ends_with_one_mark_whoever_crashes(
+    batches: list[list[Arrival]], limit: int, crashes: set[int], flushes: set[int]
+) -> None:
+    execution, log, broker = new_execution(), MemoryOutputLog(), MemoryTransport()
+    kept, cut = _limited(batches, limit)
+
+    def writer() -> Writer:
+        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), needles(["secret!"]))
+
+    writing = writer()
+    for step, batch in enumerate(kept):
+        writing.write(batch)
+        if step in flushes:
+            writing.flush()
+        if step in crashes:
+            writing = writer()
+            for earlier in kept[: step + 1]:
+                writing.write(earlier)
+    end = writing.finish("succeeded", 0, 17)
+    broker.close()
+    assert end.truncated_bytes == 17
+    for stream in Stream:
+        text = b"".join(one.data for batch in kept for one in batch if one.stream is stream and not one.cut)
+        got = contents(everything(log, execution), stream)
+        assert end.total(stream).bytes == len(got)
+        if stream in cut:
+            assert got.endswith(_MARK)
+            got = got.removesuffix(_MARK)
+            # The mark has a line of its own; the beginning of a secret before it is masked.
+            held = next((length for length in range(6, 0, -1) if text.endswith(b"secret!"[:length])), 0)
+            text = text[: len(text) - held].replace(b"secret!", MASK) + (MASK if held else b"")
+            assert got == (text if text.endswith(b"\n") or not text else text + b"\n")
+        else:
+            assert got == text.replace(b"secret!", MASK)
+
+
+_MARK = b"--- the rest of what is a secret! is not kept ---\n"
+
+
+def _limited(batches: list[list[Arrival]], room: int) -> tuple[list[list[Arrival]], set[Stream]]:
+    """As a keeper keeps it: the first ``room`` bytes, then a mark for each stream that had more."""
+    kept, cut = [], set()
+    for batch in batches:
+        kept.append([])
+        for one in batch:
+            if data := one.data[:room]:
+                kept[-1].append(Arrival(one.stream, data, one.time_us))
+            if len(one.data) > room and one.stream not in cut:
+                kept[-1].append(Arrival(one.stream, _MARK, one.time_us, cut=True))
+                cut.add(one.stream)
+            room -= len(data)
+    return kept, cut
 
 
 def test_a_fenced_writer_stops() -> None:

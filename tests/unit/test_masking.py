@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -79,6 +80,23 @@ def test_taken_up_again_where_it_stood(secrets: list[str], text: bytes, cuts: li
         masker = Masker(found, masker.covered)
     out += masker.feed(text[source:]) + masker.close()
     assert out == expected(text, secrets)
+
+
+@given(
+    st.lists(st.text("ab", min_size=4, max_size=6), min_size=1, max_size=3),
+    st.binary(max_size=40).map(lambda b: bytes(b"ab"[x % 2] for x in b)),
+    st.lists(st.integers(0, 40), max_size=4),
+)
+def test_a_stream_that_is_cut_shows_no_beginning_of_a_secret(secrets: list[str], text: bytes, cuts: list[int]) -> None:
+    masker = Masker(needles(secrets))
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    out = b"".join([*(masker.feed(text[start:end]) for start, end in pairwise(places)), masker.cut()])
+    assert masker.held == 0
+    for secret in secrets:
+        # What could go on to a secret behind the cut.
+        assert not any(out.endswith(secret.encode()[:length]) for length in range(1, len(secret) + 1))
+    shown = out.removesuffix(MASK)
+    assert expected(text, secrets).startswith(shown)
 
 
 def test_encoded_forms_are_secrets_too() -> None:

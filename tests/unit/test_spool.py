@@ -7,9 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from st2actionrunner.spool import EXITED, HEADER, MAX_PAYLOAD, STDERR, STDOUT, SpoolDamaged, SpoolReader, SpoolWriter
+from st2actionrunner.spool import (
+    HEADER,
+    MAX_PAYLOAD,
+    STDERR,
+    STDERR_CUT,
+    STDOUT,
+    SpoolDamaged,
+    SpoolReader,
+    SpoolWriter,
+)
 
-FRAMES = st.lists(st.tuples(st.integers(STDOUT, EXITED), st.binary(max_size=300), st.integers(0, 2**63)), max_size=20)
+FRAMES = st.lists(
+    st.tuples(st.integers(STDOUT, STDERR_CUT), st.binary(max_size=300), st.integers(0, 2**63)), max_size=20
+)
 
 
 def written(path: Path, frames: list[tuple[int, bytes, int]]) -> list[int]:

@@ -35,6 +35,22 @@ def test_an_execution_is_claimed_and_run(bench: Bench) -> None:
     eventually(lambda: bench.run_directories() == [])
 
 
+@pytest.mark.parametrize("stream_output", [True, False])
+def test_beyond_the_limit_the_action_goes_on_and_its_output_is_cut(
+    bench: Bench, tmp_path: Path, stream_output: bool
+) -> None:
+    bench.runner(stream_output=stream_output, max_output_bytes=10)
+    execution_id = bench.request(f"seq 1 2000; touch {tmp_path}/reached; exit 3")
+    ended = bench.ended(execution_id)
+    mark = "--- More than 10 bytes of output: what follows is not kept. ---"
+    assert bench.output(execution_id, Stream.STDOUT).decode() == f"1\n2\n3\n4\n5\n{mark}\n"
+    assert ended["result"]["stdout"] == f"1\n2\n3\n4\n5\n{mark}"
+    assert (ended["status"], ended["result"]["return_code"], (tmp_path / "reached").exists()) == ("failed", 3, True)
+    end = bench.end_of_log(execution_id)
+    whole = len("".join(f"{number}\n" for number in range(1, 2001)))
+    assert (end.truncated_bytes, end.stdout.bytes, end.stdout.lines) == (whole - 10, 10 + len(mark) + 1, 6)
+
+
 def test_a_second_delivery_does_nothing(bench: Bench, tmp_path: Path) -> None:
     bench.runner()
     execution_id = bench.request(f"echo once >> {tmp_path}/ran; sleep 0.3")
