@@ -43,6 +43,7 @@ from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.authorization import Authorization
 from st2common.http.cors import allowed_origins
+from st2common.http.open_streams import OpenStreams
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
@@ -71,6 +72,7 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
     hosts.guard(app, config)
     Authentication(config, database).guard(app)
     Authorization(config, database).guard(app)
+    OpenStreams(config).guard(app)
     for routes in (
         root.routes,
         document.routes,

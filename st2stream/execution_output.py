@@ -108,7 +108,11 @@ def output_stream(feeds: FeedHub, subject: Subject, keep_alive: float) -> Respon
 
 
 def stream(events: Iterator[bytes], kind: str) -> Response:
-    """An answer that goes on, which no proxy may hold back; ``kind``: see :func:`.open_streams.count`."""
+    """An answer that goes on, which no proxy may hold back; ``kind``: see :func:`.open_streams.count`.
+
+    Raises:
+        TooManyRequests: there are too many of them.
+    """
     response = Response(events, content_type="text/event-stream; charset=UTF-8")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"

@@ -39,10 +39,10 @@ def blueprint(hub: EventHub, heartbeat: float) -> Blueprint:
     def live() -> Response:
         client_gone: Callable[[], bool] = request.environ.get("st2.client_gone", lambda: False)
         # Before the answer begins, so that it can still be an error.
-        leaving = contextlib.ExitStack()
-        client = leaving.enter_context(hub.client(_filter(), rights()))
-        response = stream(_events(hub, client, heartbeat, client_gone), "events")
-        response.call_on_close(leaving.close)
+        with contextlib.ExitStack() as leaving:
+            client = leaving.enter_context(hub.client(_filter(), rights()))
+            response = stream(_events(hub, client, heartbeat, client_gone), "events")
+            response.call_on_close(leaving.pop_all().close)
         return response
 
     return routes

@@ -11,6 +11,7 @@ from st2common.http.app import create_app
 from st2common.http.authentication import Authentication
 from st2common.http.authorization import Authorization
 from st2common.http.cors import allowed_origins
+from st2common.http.open_streams import OpenStreams
 from st2common.http.serving import GeventServer, WebApplication
 from st2common.http.visible_executions import find_execution
 from st2common.models.connection import Document
@@ -47,6 +48,7 @@ class Stream:
         hosts.guard(self.app, config)
         Authentication(config, database).guard(self.app)
         Authorization(config, database).guard(self.app)
+        OpenStreams(config).guard(self.app)
         self.app.register_blueprint(live_stream.blueprint(self._hub, heartbeat))
         self.app.register_blueprint(
             execution_output.blueprint(feeds, self._bells, executions, find, min(heartbeat, KEEP_ALIVE))

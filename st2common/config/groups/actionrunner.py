@@ -25,8 +25,8 @@ GROUPS: dict[str, list[cfg.Opt]] = {
             "max_output_bytes",
             default=1024**3,
             min=1,
-            help="Most bytes of output that one action may have, both streams together. Beyond that it goes on, and its "
-            "output ends with a line that says so.",
+            help="Most bytes of output that one action may have, both streams together. Beyond that it goes on, and "
+            "its output ends with a line that says so.",
         ),
         cfg.IntOpt("actions_pool_size", default=60, min=1, help="Most actions that one runner runs at the same time."),
         cfg.IntOpt(

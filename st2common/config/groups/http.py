@@ -33,6 +33,19 @@ GROUPS: dict[str, list[cfg.Opt]] = {
         cfg.IntOpt(
             "heartbeat", default=25, min=1, help="Seconds between two signs of life on a connection without events."
         ),
+        cfg.IntOpt(
+            "max_streams",
+            default=4000,
+            min=1,
+            help="Most streams, of output and of events, that one process of the stream service or the API has open. "
+            "A process answers 4096 connections at a time, streams included.",
+        ),
+        cfg.IntOpt(
+            "max_streams_per_user",
+            default=500,
+            min=1,
+            help="Most of them that one user has. No limit without [auth] enable: nobody knows who has them then.",
+        ),
         cfg.BoolOpt("debug", default=False, help="Log every request with its answer's status."),
         logging_file("stream"),
     ],
