@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from st2common import STACKSTORM_VERSION
+from st2common.content import guarded_fetch
 from st2common.models.connection import Document
 
 _SCHEMES = ("https", "http", "file")
@@ -84,8 +85,7 @@ def _fetch_one(url: str) -> tuple[dict[str, Document], str | None, str]:
         return {}, "malformed", f"The address must begin with one of {', '.join(_SCHEMES)}"
     request = Request(url, headers={"User-Agent": f"st2/v{STACKSTORM_VERSION}"})  # noqa: S310 - checked above
     try:
-        with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
-            content = answer.read(_MAX_BYTES + 1)
+        content = guarded_fetch.fetch(request, _TIMEOUT, _MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
         return {}, "unresponsive", str(reason)
