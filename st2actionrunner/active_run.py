@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from st2common.models.execution_view import secret_values
 from st2common.models.statuses import Status
 from st2common.output.chunk import Stream
 from st2common.output.log import Position
-from st2common.output.masking import mask_text, needles
+from st2common.output.masking import Secrets
 from st2common.output.writer import Writer
 from st2common.retry import until_done
 from st2common.services.repeats import may_run_again, run_again
@@ -57,7 +57,9 @@ class ActiveRun:
         self._stored = 0
         self._spawning = threading.Lock()
         self._grown = threading.Event()
-        self._secrets = needles(secret_values(document))
+        self._secrets = Secrets(secret_values(document))
+        #: How many times the action had registered secrets when we looked last.
+        self.registrations: int = document.get("registrations", 0)
         self._copy = OutputCopy(self.attempt)
         self._writer: Writer | None = None
 
@@ -73,6 +75,12 @@ class ActiveRun:
         self._canceled = True
         if self._spawned:
             self._workshop.keeper.kill(self.name)
+
+    def learn(self, registrations: int, secrets: Sequence[str]) -> None:
+        """The action has registered secrets. Whatever is taken from the spool after this, they are masked in it."""
+        self._document = {**self._document, "decrypted": [*secrets]}
+        self._secrets.add(secrets)
+        self.registrations = registrations
 
     def fence(self) -> None:
         """Another attempt owns the execution: end the child, write nothing more."""
@@ -170,7 +178,7 @@ class ActiveRun:
         runner = self._workshop.runners.get(self._document["runner"]["name"])
         request = self._until_done(lambda: self._workshop.requests.build(self._document, self._directory))
         if request.secrets:
-            self._secrets = needles([*secret_values(self._document), *request.secrets])
+            self._secrets.add(request.secrets)
         return request, runner
 
     def _spawn(self, launch: Launch) -> None:
@@ -203,7 +211,7 @@ class ActiveRun:
             stdout=self._copy.text(Stream.STDOUT),
             stderr=self._copy.text(Stream.STDERR),
             result=_content(self._directory / "result"),
-            mask=lambda text: mask_text(text, self._secrets),
+            mask=self._secrets.mask,
         )
         status, result = runner.conclude(request, outcome)
         if ended is _KEEPER_LOST:

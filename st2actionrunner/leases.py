@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pymongo.errors import PyMongoError
 
@@ -97,5 +98,16 @@ class LeaseKeeper:
             if stored["attempt"] != run.attempt or stored["owner"] != self._owner:
                 LOG.warning("Execution %s has been given to another attempt: ending ours", run.name)
                 run.fence()
-            elif stored["status"] == Status.CANCELING:
+                continue
+            if stored["status"] == Status.CANCELING:
                 run.cancel()
+            self._learn_secrets(run, stored)
+
+    def _learn_secrets(self, run: ActiveRun, stored: Mapping[str, Any]) -> None:
+        """Whoever has registered them waits until we say that we know them."""
+        registrations = stored.get("registrations", 0)
+        if registrations > run.registrations:
+            found = self._executions.get(run.execution_id, {"decrypted": 1})
+            run.learn(registrations, found["decrypted"] if found else ())
+        if registrations > stored.get("registrations_known", 0):
+            self._executions.know_secrets(run.execution_id, run.attempt, registrations)

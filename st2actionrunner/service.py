@@ -38,7 +38,7 @@ from st2common.output.mongo_log import MongoOutputLog
 from st2common.retry import until_done
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import SCHEMA_VERSION, Delivery, Message, Transport
-from st2common.transport.topology import CANCEL, EXECUTIONS_TO_RUN
+from st2common.transport.topology import CANCEL, EXECUTIONS_TO_RUN, SECRETS
 
 LOG = logging.getLogger(__name__)
 
@@ -82,9 +82,10 @@ class RunnerService:
         )
         self._leases = LeaseKeeper(self._executions, self._slot.owner, self._runs.all)
         self._recover()
-        self._cancels = self._transport.subscribe(self._on_cancel, self._leases.renew_now)
-        self._cancels.bind(CANCEL, self._slot.owner)
-        # After the binding: what was to end before it is found by the first renewal.
+        self._news = self._transport.subscribe(self._on_news, self._leases.renew_now)
+        self._news.bind(CANCEL, self._slot.owner)
+        self._news.bind(SECRETS, self._slot.owner)
+        # After the binding: what was told before it is found by the first renewal.
         self._leases.start()
         metrics.RUNNING.set_function(lambda: len(self._runs.all()))
         metrics.SPOOL_BYTES.set_function(lambda: sum(run.spooled() for run in self._runs.all().values()))
@@ -96,7 +97,7 @@ class RunnerService:
         end = time.monotonic() + deadline
         self._stopping = True
         self._intake.stop()
-        self._cancels.stop()
+        self._news.stop()
         self._runs.wait_for_claims(end - time.monotonic())
         left = self._runs.all()
         for run in left.values():
@@ -239,8 +240,12 @@ class RunnerService:
 
     # What others tell.
 
-    def _on_cancel(self, message: Message) -> None:
-        self._runs.cancel(message.body["execution_id"])
+    def _on_news(self, message: Message) -> None:
+        if message.exchange == CANCEL:
+            self._runs.cancel(message.body["execution_id"])
+        else:
+            # Secrets stay in the database: a renewal looks at what has changed there.
+            self._leases.renew_now()
 
     def _on_keeper_event(self, run_name: str, exited: bool) -> None:
         run = self._runs.get(run_name.rpartition(".")[0])

@@ -13,6 +13,14 @@ _OBJECT_OR_NULL = {"type": ["object", "null"]}
 _DELAY = {"type": ["integer", "null"], "minimum": 0}
 _NAMES = {"type": ["array", "null"], "items": {"type": "string"}}
 
+#: What is to be masked in the output of a running one.
+SECRETS: dict[str, Any] = {
+    "type": "object",
+    "required": ["secrets"],
+    "properties": {"secrets": {"type": "array", "items": {"type": "string"}}},
+    "additionalProperties": False,
+}
+
 #: A new execution. The fields without a meaning here are those that clients copy from an existing one.
 CREATE: dict[str, Any] = {
     "type": "object",

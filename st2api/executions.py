@@ -7,20 +7,20 @@ import json
 from flask import Blueprint, Response, request
 
 from st2api.context import api
-from st2api.execution_schemas import CHANGE, CREATE, REPEAT
+from st2api.execution_schemas import CHANGE, CREATE, REPEAT, SECRETS
 from st2common.datastore.crypto import KeyFile
 from st2common.errors import ValidationError
-from st2common.http import body, query
-from st2common.http.authorization import checks_objects, enabled, needs, require_execute, rights
+from st2common.http import authentication, body, query
+from st2common.http.authorization import checks_objects, enabled, needs, require_admin, require_execute, rights
 from st2common.http.paging import Attributes, Page
-from st2common.http.responses import answer, fault
+from st2common.http.responses import answer, fault, no_content
 from st2common.http.visible_executions import visible
 from st2common.models import execution_list, execution_tree
 from st2common.models.connection import Document
 from st2common.models.execution_view import EXCLUDABLE, FIELDS, projection, select, to_api
 from st2common.models.statuses import COMPLETED, Status
 from st2common.rbac.executions import STOP, VIEW, may
-from st2common.services import results, waiting
+from st2common.services import registered_secrets, results, waiting
 from st2common.services.cancellation import NotCancelable, cancel_execution
 from st2common.services.executions import request_execution
 from st2common.services.pausing import pause_execution, resume_execution
@@ -154,6 +154,16 @@ def repeat_execution(execution_id: str) -> Response:
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer(shown(stored), 201)
+
+
+@routes.post("/<execution_id>/secrets")
+@checks_objects
+def register_secrets(execution_id: str) -> Response:
+    """For the running action itself: what it prints from now on shows none of these texts."""
+    if authentication.identity().execution_id != execution_id:
+        require_admin()
+    registered_secrets.register(api().database, api().transport, execution_id, body.checked(SECRETS)["secrets"])
+    return no_content()
 
 
 @routes.delete("/<execution_id>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
@@ -10,10 +11,13 @@ from pymongo import ASCENDING, DESCENDING
 from st2api.context import api
 from st2common.datastore.crypto import KeyFile
 from st2common.http import body, query
+from st2common.http.authentication import identity
 from st2common.http.authorization import checks_objects, require, rights
 from st2common.http.paging import Page
 from st2common.http.responses import answer, no_content
+from st2common.models.connection import Document
 from st2common.models.keys import SYSTEM_SCOPE, USER_SCOPE
+from st2common.services import registered_secrets
 from st2common.services.keys import ALL_SCOPES, Caller, Datastore, NewItem, full_scope
 
 # Seconds: a hundred years. Times beyond the year 9999 cannot be written.
@@ -63,6 +67,7 @@ def list_keys() -> Response:
             limit=page.limit,
             offset=page.offset,
         )
+    _register_decrypted(found)
     # No count of all: a page of both scopes is a page of each.
     return answer(found)
 
@@ -81,6 +86,7 @@ def get_key(name: str) -> Response:
         user=query.text("user"),
         decrypt=query.boolean("decrypt"),
     )
+    _register_decrypted([found])
     return answer(found)
 
 
@@ -105,6 +111,14 @@ def delete_key(name: str) -> Response:
     _require("key_value_pair_delete", query.text("scope"), name)
     _datastore().delete_key(_caller(), name, scope=query.text("scope"), user=query.text("user"))
     return no_content()
+
+
+def _register_decrypted(items: Sequence[Document]) -> None:
+    """What an action gets decrypted is masked in its output before the action has it."""
+    execution_id = identity().execution_id
+    secrets = [item["value"] for item in items if item["secret"] and not item["encrypted"]]
+    if execution_id and secrets:
+        registered_secrets.register(api().database, api().transport, execution_id, secrets)
 
 
 def _require(permission: str, scope: str | None, name: str) -> None:

@@ -20,6 +20,7 @@ from st2common.models.statuses import Status
 from st2common.output.chunk import End
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import OutputLog
+from st2common.output.masking import Secrets
 from st2common.output.writer import Writer
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
@@ -98,7 +99,7 @@ class Rescuer:
     def _run_again(self, seized: Document) -> bool:
         execution_id, attempt = str(seized["_id"]), seized["attempt"]
         position = self._log.take_over(execution_id, attempt)
-        writer = Writer(self._log, Doorbell(self._transport), execution_id, attempt, position, [])
+        writer = Writer(self._log, Doorbell(self._transport), execution_id, attempt, position, Secrets())
         reason = f"The runner on {_runner(seized)} was lost."
         if run_again(self._executions, self._events, writer, seized, reason) is None:
             return False

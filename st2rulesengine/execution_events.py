@@ -61,6 +61,7 @@ def of_execution(
 
 
 def _end(execution: Mapping[str, Any]) -> Document:
+    shown = to_api(execution)
     return {
         "execution_id": str(execution["_id"]),
         "status": execution["status"],
@@ -68,8 +69,8 @@ def _end(execution: Mapping[str, Any]) -> Document:
         "action_name": execution["action"]["ref"],
         "action_ref": execution["action"]["ref"],
         "runner_ref": execution["runner"]["name"],
-        "parameters": to_api(execution).get("parameters") or {},
-        "result": execution.get("result") or {},
+        "parameters": shown.get("parameters") or {},
+        "result": shown.get("result") or {},
     }
 
 
@@ -81,7 +82,7 @@ def _notifications(execution: Mapping[str, Any], status: Status, st2kv: Any) -> 
             continue
         told = _rendered(section, execution, st2kv)
         message = told.get("message") or f"Action {execution['action']['ref']} {word}."
-        result = json.dumps(execution.get("result") or {})
+        result = json.dumps(to_api(execution).get("result") or {})
         for route in section.get("routes") or section.get("channels") or ():
             payload = {
                 "execution_id": str(execution["_id"]),
@@ -101,11 +102,12 @@ def _notifications(execution: Mapping[str, Any], status: Status, st2kv: Any) -> 
 def _rendered(section: Mapping[str, Any], execution: Mapping[str, Any], st2kv: Any) -> Document:
     """Message and data with their templates filled in; as they are, where that cannot be."""
     words = {"message": section.get("message"), "data": section.get("data")}
+    shown = to_api(execution)
     scope = {
         "st2kv": st2kv,
-        "action_parameters": to_api(execution).get("parameters") or {},
+        "action_parameters": shown.get("parameters") or {},
         "action_context": execution["context"],
-        "action_results": execution.get("result") or {},
+        "action_results": shown.get("result") or {},
     }
     try:
         return {name: templates.render(value, scope) for name, value in words.items()}

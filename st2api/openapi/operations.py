@@ -207,6 +207,7 @@ OPERATIONS: dict[str, Operation] = {
     "executions.list_children": Operation(list_of("Execution"), query={"depth": INTEGER, "result_fmt": TEXT}),
     "executions.create_execution": _made("Execution", execution_schemas.CREATE),
     "executions.repeat_execution": _made("Execution", execution_schemas.REPEAT),
+    "executions.register_secrets": Operation(status=204, body=execution_schemas.SECRETS),
     "executions.delete_execution": Operation(answers.CANCELED),
     "executions.change_execution": Operation(answers.CANCELED, body=execution_schemas.CHANGE),
     "execution_filters.list_values": Operation(answers.FILTER_VALUES, query={"types": TEXT}),

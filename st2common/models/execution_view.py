@@ -61,7 +61,7 @@ _SOURCES = {
     "elapsed_seconds": ("start_timestamp", "end_timestamp"),
     "parameters": ("parameters", "action", "runner", "decrypted"),
     "liveaction": ("liveaction", "parameters", "action", "runner", "decrypted"),
-    "result": ("result", "action", "runner"),
+    "result": ("result", "action", "runner", "decrypted"),
 }
 
 
@@ -182,10 +182,15 @@ def _parameters(stored: Mapping[str, Any], mask_secrets: bool) -> Document:
     parameters: Document = stored.get("parameters") or {}
     if not (mask_secrets and parameters):
         return parameters
-    # A template may have put a secret into another parameter. The longest first: one may be a part of another.
-    texts = [text for text in secret_values(stored) if len(text) >= _SHORTEST_SECRET]
     shown: Document = masked(parameters, object_schema(parameter_schemas(stored)))
-    return without_texts(shown, sorted(texts, key=len, reverse=True)) if texts else shown
+    # A template may have put a secret into another parameter.
+    hidden: Document = without_texts(shown, _searched_for(secret_values(stored)))
+    return hidden
+
+
+def _searched_for(secrets: Collection[str]) -> list[str]:
+    """The longest first: one may be a part of another."""
+    return sorted((text for text in secrets if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _liveaction(stored: Mapping[str, Any], parameters: Document) -> Document:
@@ -205,6 +210,11 @@ def _result(stored: Mapping[str, Any], mask_secrets: bool) -> Any:
     result = stored.get("result")
     if not (mask_secrets and isinstance(result, Mapping)):
         return result
+    # A workflow reads it as it is stored: what an action has decrypted for its workflow is of use there.
+    return without_texts(_masked_by_schema(stored, result), _searched_for(stored.get("decrypted") or ()))
+
+
+def _masked_by_schema(stored: Mapping[str, Any], result: Mapping[str, Any]) -> Mapping[str, Any]:
     runner = stored.get("runner") or {}
     if runner.get("name") == "inquirer" and "response" in result:
         return {**result, "response": masked(result["response"], result["schema"])}

@@ -8,7 +8,10 @@ The document in ``action_execution_d_b``::
     runner             snapshot of the runner type
     liveaction         {id, runner_info {hostname, pid}, callback, notify}: what clients see of the run itself
     parameters         as given and rendered, secrets in clear: masked where it leaves the platform
-    decrypted          [text]: secrets of the datastore that the parameters were rendered with, in clear, to be masked
+    decrypted          [text]: secrets of the datastore that the parameters were rendered with, and those that the
+                       action has registered while it runs, in clear, to be masked
+    registrations      how many times it has registered any; absent: never
+    registrations_known  of how many of them its runner knows
     context            {user, pack, parent?, trace_context?, re-run? ...}
     result             what the runner made of it; absent until the end
     log                [{status, timestamp}], one entry per change of status
@@ -56,6 +59,9 @@ INDEXES = [
     IndexModel([("parent", ASCENDING)], name="parent"),
     IndexModel([("output_purged", ASCENDING), ("end_timestamp", ASCENDING)], name="output_purged_end"),
 ]
+
+# What a runner may hold.
+_HELD = [str(Status.RUNNING), str(Status.CANCELING)]
 
 
 def object_id(text: str) -> ObjectId | None:
@@ -199,23 +205,34 @@ class Executions:
             {"$set": {"lease_until": lease_until}},
         )
 
+    def register_secrets(self, execution_id: str, secrets: Collection[str]) -> Document | None:
+        """Add to what is masked in the output and result of one that runs."""
+        return self._compare_and_set(
+            {"_id": ObjectId(execution_id), "status": {"$in": _HELD}},
+            {"$addToSet": {"decrypted": {"$each": [*secrets]}}, "$inc": {"registrations": 1}},
+        )
+
+    def know_secrets(self, execution_id: str, attempt: int, registrations: int) -> None:
+        """From now on its runner masks what the first ``registrations`` have registered."""
+        condition = {"_id": ObjectId(execution_id), "attempt": attempt}
+        self.collection.update_one(condition, {"$set": {"registrations_known": registrations}})
+
     def owned(self, execution_ids: Iterable[str]) -> list[Document]:
-        """Status, attempt, owner and cancel request of these executions, for the runner that holds them."""
+        """What the runner that holds these executions has to find out about them."""
         return list(
             self.collection.find(
                 {"_id": {"$in": [ObjectId(execution_id) for execution_id in execution_ids]}},
-                {"status": 1, "attempt": 1, "owner": 1, "cancel": 1},
+                {"status": 1, "attempt": 1, "owner": 1, "registrations": 1, "registrations_known": 1},
             )
         )
 
     def held_by(self, owner: str) -> list[Document]:
         """The unfinished executions that a runner holds."""
-        held = [str(Status.RUNNING), str(Status.CANCELING)]
-        return list(self.collection.find({"status": {"$in": held}, "owner": owner}))
+        return list(self.collection.find({"status": {"$in": _HELD}, "owner": owner}))
 
     def running(self, only: Collection[str] | None = None) -> list[Document]:
         """What names each execution that runs now, and its user; of those in ``only`` or of all."""
-        condition: Document = {"status": {"$in": [str(Status.RUNNING), str(Status.CANCELING)]}}
+        condition: Document = {"status": {"$in": _HELD}}
         if only is not None:
             condition["_id"] = {"$in": [identity for text in only if (identity := object_id(text))]}
         return list(self.collection.find(condition, {"action.ref": 1, "runner.name": 1, "context.user": 1}))

@@ -46,6 +46,8 @@ def secrets_in(value: Any, schema: Schema) -> Iterator[str]:
 
 def without_texts(value: Any, texts: Collection[str]) -> Any:
     """A copy of ``value`` without these texts, at any depth: secrets that a template has put into other values."""
+    if not texts:
+        return value
     if isinstance(value, str):
         for text in texts:
             value = value.replace(text, MASK)

@@ -55,22 +55,44 @@ def mask_text(text: str, needles: list[bytes]) -> str:
     return (masker.feed(data) + masker.close()).decode("utf-8", "surrogatepass")
 
 
+class Secrets:
+    """The secrets of one log. More may become known while it is written, to another thread than the writer's."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts = dict.fromkeys(texts)
+        #: What to look for: another list whenever there is more.
+        self.needles = needles(self._texts)
+
+    def add(self, texts: Iterable[str]) -> None:
+        known = self._texts | dict.fromkeys(texts)
+        if len(known) > len(self._texts):
+            self._texts, self.needles = known, needles(known)
+
+    def mask(self, text: str) -> str:
+        """A whole text, masked. Lone surrogates, which JSON may bring, pass."""
+        return mask_text(text, self.needles)
+
+
 class Masker:
     """The matcher of one stream. Not thread-safe."""
 
     def __init__(self, needles: list[bytes], covered: int = 0) -> None:
         """``covered``: see :attr:`covered`, where a stream is taken up again in the middle."""
+        self.look_for(needles)
+        self._held = b""
+        #: How many of the held bytes are part of a match whose mask is out already.
+        self.covered = covered
+        #: Matches replaced so far; overlapping ones count as one.
+        self.count = 0
+
+    def look_for(self, needles: list[bytes]) -> None:
+        """From now on, and in what is held back. What is out stays as it is."""
         self._needles = needles
         self._longest = max(map(len, needles), default=0)
         self._by_head: dict[bytes, list[bytes]] = {}
         for needle in needles:
             self._by_head.setdefault(needle[:MIN_SECRET_BYTES], []).append(needle)
         self._any = re.compile(b"|".join(map(re.escape, needles))) if needles else None
-        self._held = b""
-        #: How many of the held bytes are part of a match whose mask is out already.
-        self.covered = covered
-        #: Matches replaced so far; overlapping ones count as one.
-        self.count = 0
 
     @property
     def held(self) -> int:

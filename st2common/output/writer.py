@@ -20,7 +20,7 @@ from st2common.output.chunk import MAX_CHUNK_BYTES, Chunk, End, Run, Stream, Str
 from st2common.output.doorbell import Doorbell
 from st2common.output.lines import LineCutter, Piece
 from st2common.output.log import MAX_BATCH, LogUnavailable, OutputLog, Position, StreamPosition
-from st2common.output.masking import Masker
+from st2common.output.masking import Masker, Secrets
 
 LOG = logging.getLogger(__name__)
 
@@ -134,16 +134,20 @@ class Writer:
         execution_id: str,
         attempt: int,
         position: Position,
-        needles: list[bytes],
+        secrets: Secrets,
         on_chunk: Callable[[Chunk], None] | None = None,
     ) -> None:
-        """``on_chunk`` is called for each chunk once it has its number; it is durable when the verb returns."""
+        """``secrets`` is looked at with each verb: what was added to it before is masked in what the verb takes.
+
+        ``on_chunk`` is called for each chunk once it has its number; it is durable when the verb returns."""
         self._log = log
         self._doorbell = doorbell
         self._execution_id = execution_id
         self._attempt = attempt
         self._seq = position.seq
-        self._streams = {stream: _StreamWriter(stream, position.of(stream), needles) for stream in Stream}
+        self._secrets = secrets
+        self._needles = secrets.needles
+        self._streams = {stream: _StreamWriter(stream, position.of(stream), self._needles) for stream in Stream}
         self._on_chunk = on_chunk
         #: Numbered, not stored yet.
         self._batch: list[Chunk] = []
@@ -161,17 +165,20 @@ class Writer:
         Raises:
             Fenced: another attempt owns the log.
         """
+        self._look_for_more()
         self._take(arrivals)
         self._store()
 
     def flush(self) -> None:
         """Store the unfinished lines too: a prompt or a progress bar has been idle for long enough."""
+        self._look_for_more()
         for state in self._streams.values():
             self._number(state, state.lines.flush())
         self._store()
 
     def close(self, arrivals: Iterable[Arrival]) -> None:
         """Take the last that arrived. What is not durable yet goes out with the end record."""
+        self._look_for_more()
         self._take(arrivals)
         for state in self._streams.values():
             self._number(state, state.lines.flush(end=True))
@@ -210,6 +217,12 @@ class Writer:
         metrics.OUTPUT_TRUNCATED.inc(truncated_bytes)
         self._doorbell.ring(self._execution_id, batch, stored)
         return stored
+
+    def _look_for_more(self) -> None:
+        if self._needles is not self._secrets.needles:
+            self._needles = self._secrets.needles
+            for state in self._streams.values():
+                state.masker.look_for(self._needles)
 
     def _take(self, arrivals: Iterable[Arrival]) -> None:
         # What arrived on one stream becomes as few chunks as possible, until the other stream takes over.

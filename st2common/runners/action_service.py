@@ -88,6 +88,24 @@ class DatastoreService:
 class ActionService(DatastoreService):
     """``self.action_service`` of an action."""
 
+    def register_secret(self, secret: str) -> None:
+        """Have this text masked in whatever the action prints from now on, and in answers that show its result.
+
+        Raises:
+            ApiError: it cannot be masked yet, or not at all. It must not be printed then.
+            OSError: there was no answer.
+        """
+        path = f"/executions/{os.environ['ST2_ACTION_EXECUTION_ID']}/secrets"
+        request("POST", path, body={"secrets": [secret]})
+
+    def get_value(self, name: str, local: bool = True, scope: str = _SCOPE, decrypt: bool = False) -> str | None:
+        """The value; None when there is none. What was decrypted is masked like a registered secret."""
+        value = super().get_value(name, local, scope, decrypt)
+        # Where there is a token, the API knows from it whose action asks, and has registered it already.
+        if decrypt and value and "ST2_ACTION_AUTH_TOKEN" not in os.environ and "ST2_ACTION_EXECUTION_ID" in os.environ:
+            self.register_secret(value)
+        return value
+
     @property
     def datastore_service(self) -> DatastoreService:
         return self

@@ -16,6 +16,8 @@ ACTIONALIAS = "st2.actionalias"
 TRIGGER = "st2.trigger"
 #: Key: the runner's id; body {v, execution_id}: somebody wants this execution to end.
 CANCEL = "st2.actionrunner.cancel"
+#: Key: the runner's id; body {v, execution_id}: this execution has registered secrets, which are to be masked.
+SECRETS = "st2.actionrunner.secrets"
 
 #: Body {v, execution_id}: an execution waits for a runner.
 EXECUTIONS_TO_RUN = WorkQueue("st2.actionrunner.work", "st2.actionrunner", "work")

@@ -7,6 +7,7 @@ import logging
 from st2common.models.sensor_runs import SensorRuns, Status
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import OutputLog
+from st2common.output.masking import Secrets
 from st2common.output.writer import Writer
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ def end_lost_runs(runs: SensorRuns, log: OutputLog, doorbell: Doorbell, node: st
         if end is None:
             position = log.take_over(run_id, _ATTEMPT)
             # What it printed was masked when it was written.
-            Writer(log, doorbell, run_id, _ATTEMPT, position, []).finish(str(Status.LOST), None)
+            Writer(log, doorbell, run_id, _ATTEMPT, position, Secrets()).finish(str(Status.LOST), None)
         status = Status(end.status) if end else Status.LOST
         runs.end(run_id, status, end.exit_code if end else None, "Its container has died.", run["failures"])
         LOG.warning("Sensor %s was lost with its container", run["sensor"])

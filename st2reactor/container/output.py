@@ -12,7 +12,7 @@ from st2common.clock import now_us
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import OutputLog, Position
-from st2common.output.masking import needles
+from st2common.output.masking import Secrets
 from st2common.output.writer import Arrival, Writer
 from st2reactor.container.child import Child
 
@@ -34,7 +34,7 @@ class Output:
     def __init__(self, log: OutputLog, doorbell: Doorbell, run_id: str, secrets: list[str]) -> None:
         self._log = log
         self._doorbell = doorbell
-        self._needles = needles(secrets)
+        self._secrets = Secrets(secrets)
         self._arrived: queue.Queue[Arrival | Stream] = queue.Queue(_WAITING)
         self._begin(run_id)
 
@@ -70,7 +70,7 @@ class Output:
         self._writer.finish(status, exit_code)
 
     def _begin(self, run_id: str) -> None:
-        self._writer = Writer(self._log, self._doorbell, run_id, 1, Position(), self._needles)
+        self._writer = Writer(self._log, self._doorbell, run_id, 1, Position(), self._secrets)
         self._written = 0
 
     def _is_full(self) -> bool:

@@ -26,7 +26,8 @@ class Ending:
 
     def end(self, execution: Document, workflow: Mapping[str, Any]) -> bool:
         """End an execution as its workflow has ended; False where something else has happened to it meanwhile."""
-        return self._end(execution, Status(workflow["status"]), json.loads(workflow.get("result") or "{}"))
+        result = json.loads(workflow.get("result") or "{}")
+        return self._end(execution, Status(workflow["status"]), result, workflow["secrets"])
 
     def fail(self, execution: Document, errors: Sequence[Mapping[str, Any]]) -> bool:
         """End an execution that cannot go on, with all its steps; False as :meth:`end`."""
@@ -53,7 +54,7 @@ class Ending:
         end_log(self._log, self._workshop.transport, execution)
         self._workshop.workflows.close(str(execution["_id"]))
 
-    def _end(self, execution: Document, wanted: Status, result: Mapping[str, Any]) -> bool:
+    def _end(self, execution: Document, wanted: Status, result: Mapping[str, Any], secrets: Sequence[str] = ()) -> bool:
         status, stored, size = storable(wanted, result, {**execution, "result": None})
         *between, last = way(Status(execution["status"]), status) or [Status.CANCELED]
         execution_id = str(execution["_id"])
@@ -63,6 +64,8 @@ class Ending:
         # Whoever has canceled it has set the result.
         canceled = last is Status.CANCELED and "cancel" in execution
         fields = {} if canceled else {"result": stored, "result_size": size}
+        if hidden := dict.fromkeys([*(execution.get("decrypted") or ()), *secrets]):
+            fields["decrypted"] = [*hidden]
         ended = self._workshop.executions.change(execution_id, last, fields=fields)
         if ended is None:
             return False

@@ -32,7 +32,7 @@ from st2common.workflows.decision import Lookups, Request
 _HANDED_DOWN = ("api_user", "source_channel", "rbac")
 _OF_PARENT = ("user", "pack", "api_user", "source_channel")
 _LOOKED_AT = {"status": 1, "runner.name": 1}
-_RESULT = {"result": 1, "output_in_log": 1, "action.runner_type": 1}
+_RESULT = {"result": 1, "output_in_log": 1, "action.runner_type": 1, "decrypted": 1}
 
 
 def step_id(execution_id: str, key: str) -> ObjectId:
@@ -69,6 +69,8 @@ class Steps:
         self._key_file = key_file
         self._web_base_url = web_base_url
         self._results: dict[str, Any] = {}
+        #: What the steps have decrypted whose results were read.
+        self._of_steps: list[str] = []
 
     def lookups(self) -> Lookups:
         """What a conductor asks for."""
@@ -93,8 +95,8 @@ class Steps:
 
     @property
     def secrets(self) -> list[str]:
-        """What expressions have decrypted, now and before: it is masked in the steps that get it."""
-        return list(dict.fromkeys([*self._secrets, *self._st2kv.decrypted]))
+        """What expressions and steps have decrypted, now and before: it is masked in the steps that get it."""
+        return list(dict.fromkeys([*self._secrets, *self._st2kv.decrypted, *self._of_steps]))
 
     def states(self, keys: Collection[str]) -> dict[str, Document]:
         """Status and name of the runner of those that exist."""
@@ -111,6 +113,7 @@ class Steps:
             if step:
                 results.complete(step, self._log, results.OUTPUT_IN_EXECUTION)
             self._results[key] = step.get("result")
+            self._of_steps += step.get("decrypted") or ()
         return self._results[key]
 
     def settle(self, request: Request) -> Document | None:

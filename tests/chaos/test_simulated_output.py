@@ -22,7 +22,7 @@ from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable, Position
-from st2common.output.masking import Masker, needles
+from st2common.output.masking import Masker, Secrets
 from st2common.output.memory_log import MemoryOutputLog
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.reader import Reader
@@ -33,7 +33,7 @@ from tests.chaos.simulation.schedule import Actor, Clock, Schedule
 from tests.output_logs import contents, everything, new_execution
 
 SECRET = b"hush-hush"
-NEEDLES = needles([SECRET.decode()])
+SECRETS = Secrets([SECRET.decode()])
 PIECES = [b"line\n", b"one\ntwo\n", b"\n", b"half", SECRET, b"hush", b"-hush\n", b"hush-", b"\xff\x00\n", b"x" * 70]
 
 
@@ -161,7 +161,7 @@ class World:
             else:
                 assert isinstance(position, Position)
                 bell = Doorbell(self.broker)  # type: ignore[arg-type]
-                return Writer(self.log, bell, self.execution, attempt, position, NEEDLES, on_chunk=numbered.append)
+                return Writer(self.log, bell, self.execution, attempt, position, SECRETS, on_chunk=numbered.append)
 
     def _batches(self, attempt: int) -> list[list[Arrival]]:
         batches: list[list[Arrival]] = [[]]
@@ -266,7 +266,7 @@ def _shown(chunk: Chunk) -> tuple[int, int, Stream, int, bytes]:
 
 
 def _masked(source: list[Arrival], stream: Stream) -> bytes:
-    masker = Masker(NEEDLES)
+    masker = Masker(SECRETS.needles)
     whole = b"".join(arrival.data for arrival in source if arrival.stream is stream)
     return masker.feed(whole) + masker.close()
 

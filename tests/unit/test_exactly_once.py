@@ -17,7 +17,7 @@ from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable, Position
-from st2common.output.masking import MASK, needles
+from st2common.output.masking import MASK, Secrets
 from st2common.output.memory_log import MemoryOutputLog
 from st2common.output.reader import Reader
 from st2common.output.writer import Arrival, Writer
@@ -117,7 +117,7 @@ def test_fifty_readers_joining_at_any_time(batches: list[list[Arrival]], seed: i
             threads.append(threading.Thread(target=collect, args=(Reader(log, bells, execution, stream), items)))
             threads[-1].start()
 
-    writer = Writer(log, Doorbell(broker), execution, 1, Position(), needles([]))
+    writer = Writer(log, Doorbell(broker), execution, 1, Position(), Secrets())
     for step, batch in enumerate(batches):
         join_due(step)
         writer.write(batch)
@@ -152,7 +152,7 @@ def test_a_writer_that_crashes_goes_on_where_the_log_stands(
     reference, other = new_execution(), MemoryOutputLog()
 
     def writer(log: MemoryOutputLog, execution: str) -> Writer:
-        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), needles(secret))
+        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), Secrets(secret))
 
     writing, whole = writer(log, execution), writer(other, reference)
     for step, batch in enumerate(batches):
@@ -186,7 +186,7 @@ def test_output_that_is_cut_ends_with_one_mark_whoever_crashes(
     kept, cut = _limited(batches, limit)
 
     def writer() -> Writer:
-        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), needles(["secret!"]))
+        return Writer(log, Doorbell(broker), execution, 1, log.resume(execution, 1), Secrets(["secret!"]))
 
     writing = writer()
     for step, batch in enumerate(kept):
@@ -235,9 +235,9 @@ def _limited(batches: list[list[Arrival]], room: int) -> tuple[list[list[Arrival
 
 def test_a_fenced_writer_stops() -> None:
     execution, log, broker = new_execution(), MemoryOutputLog(), MemoryTransport()
-    first = Writer(log, Doorbell(broker), execution, 1, Position(), [])
+    first = Writer(log, Doorbell(broker), execution, 1, Position(), Secrets())
     first.write([Arrival(Stream.STDOUT, b"one\n", 1)])
-    second = Writer(log, Doorbell(broker), execution, 2, log.take_over(execution, 2), [])
+    second = Writer(log, Doorbell(broker), execution, 2, log.take_over(execution, 2), Secrets())
     with pytest.raises(Fenced):
         first.write([Arrival(Stream.STDOUT, b"late\n", 2)])
     second.write([Arrival(Stream.STDOUT, b"two\n", 3)])

@@ -32,16 +32,23 @@ PATIENCE = 30.0
 
 
 def configured(
-    directory: Path, stream_output: bool = True, places: int = 60, max_output_bytes: int = 2**30
+    directory: Path,
+    stream_output: bool = True,
+    places: int = 60,
+    max_output_bytes: int = 2**30,
+    api_url: str = "",
+    auth: bool = True,
 ) -> cfg.ConfigOpts:
     """The configuration of a platform below ``directory``, whose actions run as the user of the test."""
-    file = directory / f"st2-{stream_output}-{places}-{max_output_bytes}.conf"
+    file = directory / f"st2-{stream_output}-{places}-{max_output_bytes}-{auth}.conf"
     file.write_text(
         f"[system]\nbase_path = {directory}\nstate_path = {directory}\n"
         f"[system_user]\nuser = {getpass.getuser()}\n"
         f"[content]\nsystem_packs_base_path = {directory}/packs\n"
         f"[actionrunner]\nstream_output = {stream_output}\nactions_pool_size = {places}\n"
         f"max_output_bytes = {max_output_bytes}\n"
+        f"[auth]\nenable = {auth}\napi_url = {api_url}\n"
+        f"[keyvalue]\nencryption_key_path = {directory}/key.json\n"
     )
     return configuration.load(["--config-file", str(file)], "test")
 

@@ -342,7 +342,8 @@ def test_a_broker_that_is_away_does_not_stop_the_recovery(bench: Bench, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(bench.transport, "publish", away)
         bench.runner()
-    assert bench.stored(execution_id)["status"] in ("requested", "succeeded")
+    # A message of its first claim may be there still.
+    assert bench.stored(execution_id)["status"] in ("requested", "running", "succeeded")
     bench.deliver(execution_id)  # as the sweeper does
     assert bench.ended(execution_id)["attempt"] == 2
 

@@ -15,6 +15,7 @@ from st2common.models.sensor_runs import SensorRuns, Status
 from st2common.output.chunk import Stream as OutputStream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import Position
+from st2common.output.masking import Secrets
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.writer import Arrival, Writer
 from st2common.services.sensors import save_sensor
@@ -99,7 +100,7 @@ def test_runs_and_their_logs(client: FlaskClient, stream: FlaskClient, database:
     ids = []
     for text, status in ((b"first\n", Status.CONTINUED), (b"second\n", Status.FAILED)):
         ids.append(runs.begin("core.Watch", "node", "host", 7, 0))
-        writer = Writer(log, Doorbell(MemoryTransport()), ids[-1], 1, Position(), [])
+        writer = Writer(log, Doorbell(MemoryTransport()), ids[-1], 1, Position(), Secrets())
         writer.write([Arrival(OutputStream.STDOUT, text, now_us())])
         writer.finish(str(status), 1)
         runs.end(ids[-1], status, 1, "ValueError: x", 3)

@@ -41,6 +41,7 @@ ROWS: list[tuple[str, str, Any, str]] = [
     ("POST", "/executions", {"action": "linux.df"}, ""),
     ("POST", "/executions/{execution}/re_run", {}, "runner packer"),
     ("POST", "/executions/{linux_execution}/re_run", {}, ""),
+    ("POST", "/executions/{execution}/secrets", {"secrets": ["x"]}, ""),
     ("PUT", "/executions/{execution}", {"status": "paused"}, "runner packer"),
     ("DELETE", "/executions/{execution}", None, "runner packer"),
     ("DELETE", "/executions/{linux_execution}", None, ""),

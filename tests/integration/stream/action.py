@@ -13,6 +13,7 @@ from st2common.models.statuses import Status
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import Position
+from st2common.output.masking import Secrets
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.writer import Arrival, Writer
 from st2common.services.events import ExecutionEvents
@@ -82,7 +83,7 @@ class Action:
         fields = {"stream_output": stream_output}
         assert self._executions.claim(self.id, "runner", now_us() + 60_000_000, fields)
         self._events.claimed(self.stored)
-        self._writer = Writer(self._log, self._bell, self.id, 1, Position(), [])
+        self._writer = Writer(self._log, self._bell, self.id, 1, Position(), Secrets())
         return self
 
     def print(self, *texts: str | bytes, stream: Stream = Stream.STDOUT) -> None:

@@ -13,6 +13,7 @@ from st2common.output.bells import BellTower
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable, Position
+from st2common.output.masking import Secrets
 from st2common.output.memory_log import MemoryOutputLog
 from st2common.output.writer import Arrival, Writer
 from st2common.transport.memory import MemoryTransport
@@ -46,7 +47,7 @@ class Stage:
         self.bells = BellTower(self.broker)
         self.hub = FeedHub(log, self.bells, lambda _: None)
         self.log = log
-        self.writer = Writer(log, Doorbell(self.broker), self.subject.execution_id, 1, Position(), [])
+        self.writer = Writer(log, Doorbell(self.broker), self.subject.execution_id, 1, Position(), Secrets())
         self.threads: list[threading.Thread] = []
 
     def print(self, number: int) -> None:
