@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -58,10 +58,13 @@ class EventStream:
 class Client:
     """Requests to the API and the stream service; raises `ApiError`, `Unreachable`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tell: Callable[[str], None] | None = None) -> None:
+        """``tell`` is told each request and its answer in a line, without what is secret."""
         self.settings = settings
+        self._tell = tell
         self._api = urlsplit(settings.api_url)
         self._connection: http.client.HTTPConnection | None = None
+        self._renewed = False
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         return self._request("GET", path, query)[1]
@@ -131,12 +134,23 @@ class Client:
     @cached_property
     def _identity(self) -> Mapping[str, str]:
         """The headers that say who we are."""
-        if self.settings.login is None:
+        if self.settings.login is None or self.settings.remembered:
             return self.settings.headers
-        token = self.log_in(*self.settings.login)
+        return self._logged_in(*self.settings.login)
+
+    def _logged_in(self, user: str, password: str) -> Mapping[str, str]:
+        token = self.log_in(user, password)
         if self.settings.token_directory:
             token_cache.write(self.settings.token_directory, token)
         return {**self.settings.headers, "X-Auth-Token": token["token"]}
+
+    def _renew(self) -> bool:
+        """In place of a remembered token that is good no more, another one; False if there is no way to get it."""
+        if self._renewed or not self.settings.remembered or self.settings.login is None:
+            return False
+        self._renewed = True
+        self._identity = self._logged_in(*self.settings.login)
+        return True
 
     def open_stream(
         self, path: str, query: Mapping[str, Any], *, last_event_id: str = "", silence: float
@@ -152,6 +166,10 @@ class Client:
             with _reaching("stream service", self.settings.stream_url, "--stream-url or ST2_STREAM_URL"):
                 connection.request("GET", url, headers=headers)
                 response = connection.getresponse()
+                self._trace("GET", self.settings.stream_url, url, response)
+                if response.status == 401 and self._renew():
+                    connection.close()
+                    return self.open_stream(path, query, last_event_id=last_event_id, silence=silence)
                 if response.status != 200:
                     _raise_for_status(response, response.read(), self.settings.stream_url + url)
         except BaseException:
@@ -176,15 +194,28 @@ class Client:
     ) -> tuple[http.client.HTTPMessage, str, bytes]:
         """The headers of the answer, the address that was asked, and what it answered."""
         url = _url(self._api, path, query or {})
+        response, payload = self._answer(method, url, content, content_type)
+        if response.status == 401 and self._renew():
+            response, payload = self._answer(method, url, content, content_type)
+        full_url = f"{self._api.scheme}://{self._api.netloc}{url}"
+        _raise_for_status(response, payload, full_url)
+        return response.headers, full_url, payload
+
+    def _answer(
+        self, method: str, url: str, content: bytes | None, content_type: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
         headers = {"Accept": "application/json" if content_type else "*/*", **self._identity}
         if content is not None:
             headers["Content-Type"] = content_type
         with _reaching("API", self.settings.api_url, "--api-url or ST2_API_URL"):
             response = self._send(method, url, content, headers)
             payload = response.read()
-        full_url = f"{self._api.scheme}://{self._api.netloc}{url}"
-        _raise_for_status(response, payload, full_url)
-        return response.headers, full_url, payload
+        self._trace(method, self.settings.api_url, url, response)
+        return response, payload
+
+    def _trace(self, method: str, service: str, url: str, response: http.client.HTTPResponse) -> None:
+        if self._tell:
+            self._tell(f"{method} {service.partition('//')[2].partition('/')[0]}{url}: {response.status}")
 
     def _send(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 class Session:
     """What a command works with; made when it is needed, because ``--help`` should cost no import of it."""
 
-    def __init__(self, client: Callable[[], Client], form: Form) -> None:
-        self._make_client = client
+    def __init__(self, connect: Callable[[Printer], Client], form: Form, attributes: Sequence[str]) -> None:
+        self._connect = connect
         self._form = form
+        self._attributes = attributes
 
     @cached_property
     def printer(self) -> Printer:
         from st2cli.output import Printer
 
-        return Printer(self._form)
+        return Printer(self._form, self._attributes)
 
     @cached_property
     def client(self) -> Client:
-        return self._make_client()
+        return self._connect(self.printer)
 
     def close(self) -> None:
         if "client" in self.__dict__:

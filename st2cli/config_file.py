@@ -6,23 +6,27 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from st2cli.errors import CommandError
 
 Sections = Mapping[str, Mapping[str, str]]
+#: Options of the command line by name: texts, and True for those without a value.
+Flags = Mapping[str, Any]
 
+TRUE, FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 _SECTION = re.compile(r"\s*\[([^\]]*)\]")
 
 
-def path_of(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path) -> Path:
+def path_of(flags: Flags, environ: Mapping[str, str], home: Path) -> Path:
     named = _named(flags, environ)
     return Path(named) if named else home / ".st2" / "config"
 
 
-def read(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path) -> Sections:
+def read(flags: Flags, environ: Mapping[str, str], home: Path) -> Sections:
     """What the file says; nothing if it is to be skipped, or is not there and was not asked for by name."""
     path = path_of(flags, environ, home)
-    if environ.get("ST2_CLI_SKIP_CONFIG", "").lower() in {"1", "true", "yes"}:
+    if flags.get("skip_config") or environ.get("ST2_CLI_SKIP_CONFIG", "").lower() in TRUE:
         return {}
     if not path.is_file():
         if _named(flags, environ):
@@ -38,7 +42,23 @@ def read(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
-def _named(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> str | None:
+def boolean(sections: Sections, section: str, option: str, default: bool) -> bool:
+    """Raises `CommandError` for what is neither true nor false."""
+    text = sections.get(section, {}).get(option, "").lower()
+    if text and text not in TRUE | FALSE:
+        raise CommandError(f"[{section}] {option} of the configuration file is neither true nor false: {text}")
+    return text in TRUE if text else default
+
+
+def is_open(path: Path) -> bool:
+    """Whether others than its owner may read or change it."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def _named(flags: Flags, environ: Mapping[str, str]) -> str | None:
     return flags.get("config_file") or environ.get("ST2_CONFIG_FILE")
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from st2cli import config_file, token_cache
+from st2cli.config_file import Flags
+from st2cli.errors import CommandError
+from st2cli.times import zone_named
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 _DEFAULT_BASE_URL = "http://127.0.0.1"
 _AUTH_PORT = 9100
@@ -22,8 +28,10 @@ class Settings(NamedTuple):
     stream_url: str
     auth_url: str
     headers: Mapping[str, str] = MappingProxyType({})
-    #: User and password of the file, to log in with because nothing else says who we are.
+    #: User and password of the file, to log in with where the headers do not say who we are, or no more.
     login: tuple[str, str] | None = None
+    #: Whether the headers hold the token of an earlier login.
+    remembered: bool = False
     #: The user of the file.
     username: str | None = None
     #: A bundle of certificates to trust for https; None: the system's.
@@ -32,13 +40,19 @@ class Settings(NamedTuple):
     config_path: Path = Path()
     #: Where tokens are kept; None: nowhere.
     token_directory: Path | None = None
+    #: Whether each request is told.
+    debug: bool = False
+    #: In which times are shown; None: UTC.
+    zone: tzinfo | None = None
+    #: What the person should know.
+    warnings: tuple[str, ...] = ()
 
 
-def load(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path) -> Settings:
+def load(flags: Flags, environ: Mapping[str, str], home: Path) -> Settings:
     """The settings in force.
 
-    ``flags`` may hold base_url, api_url, stream_url, auth_url, api_version, token, api_key, cacert, config_file; absent
-    and None are the same.
+    ``flags`` may hold base_url, api_url, stream_url, auth_url, api_version, token, api_key, basic_auth, cacert,
+    config_file, skip_config, debug; absent and None are the same.
     """
     file = config_file.read(flags, environ, home)
 
@@ -51,41 +65,61 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str], home: Path
     stream_url = setting("stream_url", "stream", "url") or f"{base}:{_STREAM_PORT}/{version}"
     auth_url = setting("auth_url", "auth", "url") or f"{base}:{_AUTH_PORT}"
     credentials = file.get("credentials", {})
-    keeps_tokens = file.get("cli", {}).get("cache_token", "true").lower() not in {"false", "no", "off", "0"}
-    tokens = home / ".st2" if keeps_tokens else None
-    headers, login = _identity(flags, environ, credentials, tokens)
+    user, password = credentials.get("username") or None, credentials.get("password") or None
+    tokens = home / ".st2" if config_file.boolean(file, "cli", "cache_token", True) else None
+    headers = _named_identity(flags, environ, credentials)
+    cached = None if headers or not tokens else token_cache.read(tokens, user)
+    basic = setting("basic_auth", "credentials", "basic_auth")
+    config_path = config_file.path_of(flags, environ, home)
     return Settings(
         api_url=api_url.rstrip("/"),
         stream_url=stream_url.rstrip("/"),
         auth_url=auth_url.rstrip("/"),
-        headers=headers,
-        login=login,
-        username=credentials.get("username") or None,
+        headers=({"Authorization": basic_authorization(basic)} if basic else {}) | (headers or _headers(cached, None)),
+        login=(user, password) if user and password and not headers else None,
+        remembered=cached is not None,
+        username=user,
         cacert=setting("cacert", "general", "cacert"),
-        config_path=config_file.path_of(flags, environ, home),
+        config_path=config_path,
         token_directory=tokens,
+        debug=bool(flags.get("debug")) or config_file.boolean(file, "cli", "debug", False),
+        zone=_zone(file.get("cli", {}).get("timezone", "")),
+        warnings=_warnings(
+            config_path if credentials.keys() & {"password", "api_key", "basic_auth"} else None,
+            token_cache.path_of(tokens, user) if tokens and user and cached else None,
+        ),
     )
 
 
-def _identity(
-    flags: Mapping[str, str | None], environ: Mapping[str, str], file: Mapping[str, str], tokens: Path | None
-) -> tuple[dict[str, str], tuple[str, str] | None]:
-    """The headers that say who we are, and the login that does so where they do not."""
-    headers = {}
-    if basic := file.get("basic_auth"):
-        headers["Authorization"] = basic_authorization(basic)
-    user, password = file.get("username"), file.get("password")
-    # What is named nearest to the command wins as a whole: a token of the environment is not sent along with a
-    # key given on the command line.
+def _named_identity(flags: Flags, environ: Mapping[str, str], file: Mapping[str, str]) -> dict[str, str]:
+    """The headers of the token and the key that somebody has named; empty where there is none.
+
+    What is named nearest to the command wins as a whole: a token of the environment is not sent along with a key given
+    on the command line.
+    """
     for token, key in (
         (flags.get("token"), flags.get("api_key")),
         (environ.get("ST2_AUTH_TOKEN"), environ.get("ST2_API_KEY")),
         (None, file.get("api_key")),
-        (token_cache.read(tokens, user) if tokens else None, None),
     ):
         if token or key:
-            return headers | _headers(token, key), None
-    return headers, (user, password) if user and password else None
+            return _headers(token, key)
+    return {}
+
+
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return zone_named(name)
+    except ValueError as error:
+        raise CommandError(f"[cli] timezone of the configuration file: {error}") from error
+
+
+def _warnings(*secret: Path | None) -> tuple[str, ...]:
+    return tuple(
+        f"Others can read {path}, which holds secrets: chmod 600 {path}"
+        for path in secret
+        if path and config_file.is_open(path)
+    )
 
 
 def basic_authorization(user_and_password: str) -> str:

@@ -14,6 +14,8 @@ from st2cli.errors import CommandError
 
 if TYPE_CHECKING:
     from st2cli.client import Client
+    from st2cli.output import Printer
+    from st2cli.settings import Settings
 
 #: First words: what they are about.
 GROUPS = {
@@ -73,10 +75,22 @@ _CONNECTION_FLAGS = (
     ("--auth-url", "auth_url", "address of the authentication service (default: <url>:9100)"),
     ("--api-version", "api_version", argparse.SUPPRESS),
     ("--cacert", "cacert", "certificates to trust for https"),
+    (
+        "--basic-auth",
+        "basic_auth",
+        "<user>:<password> for a proxy in between; better in the file: [credentials] basic_auth",
+    ),
     ("--config-file", "config_file", "instead of ~/.st2/config"),
     ("--token", "token", "authentication token; ST2_AUTH_TOKEN does not show in the process list"),
     ("--api-key", "api_key", "API key; ST2_API_KEY does not show in the process list"),
 )
+_SWITCHES = (
+    ("--skip-config", "skip_config", "take nothing from ~/.st2/config"),
+    ("--debug", "debug", "say each request, to standard error"),
+)
+_CONNECTION = [name for _, name, _ in (*_CONNECTION_FLAGS, *_SWITCHES)]
+# What `--print-config` ends with: scripts know it.
+_ONLY_PRINTED = 3
 # 128 + SIGINT and 128 + SIGPIPE, as a shell reports them.
 _INTERRUPTED, _READER_GONE = 130, 141
 
@@ -105,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     top = top_parser()
     given = top.parse_args(words)
+    if given.print_config:
+        return _print_config(given)
     if given.command is None:
         top.print_help()
         return 2
@@ -112,7 +128,7 @@ def _run(words: list[str]) -> int:
         top.error(f"unknown command {given.command!r} (`st2 --help` lists them)")
     prog, command, rest = _find(given.command, given.rest)
     args = _parse(prog, command, rest, vars(given))
-    session = Session(client=lambda: _connect(args), form=args.form)
+    session = Session(lambda printer: _connect(args, printer), args.form, args.attr)
     try:
         return command.execute(args, session)
     finally:
@@ -131,6 +147,7 @@ def top_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_connection_flags(parser)
+    parser.add_argument("--print-config", action="store_true", help="show where the services are, and who you are")
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version")
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -186,17 +203,46 @@ def parser_of(prog: str, command: Command) -> argparse.ArgumentParser:
         add_help=not command.own_help,
     )
     command.configure(parser)
-    form = parser.add_argument_group("form").add_mutually_exclusive_group()
-    form.set_defaults(form="text")
-    form.add_argument("-j", "--json", dest="form", action="store_const", const="json", help="print JSON")
-    form.add_argument("-y", "--yaml", dest="form", action="store_const", const="yaml", help="print YAML")
+    _add_form(parser)
     _add_connection_flags(parser.add_argument_group("connection"), default=argparse.SUPPRESS)
     return parser
 
 
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_argument_group("form")
+    either = form.add_mutually_exclusive_group()
+    either.set_defaults(form="text")
+    either.add_argument("-j", "--json", dest="form", action="store_const", const="json", help="print JSON")
+    either.add_argument("-y", "--yaml", dest="form", action="store_const", const="yaml", help="print YAML")
+    taken = any("-a" in action.option_strings for action in parser._actions)
+    form.add_argument(
+        *(() if taken else ("-a",)),
+        "--attr",
+        action=_AddNames,
+        # Several words would take those that the command itself needs.
+        nargs=None if any(not action.option_strings for action in parser._actions) else "+",
+        default=[],
+        metavar="NAME[,NAME]",
+        help="show only these attributes, for instance id,status; all: every one",
+    )
+
+
+class _AddNames(argparse.Action):
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        args: argparse.Namespace,
+        given: str | Sequence[str] | None,
+        _option: str | None = None,
+    ) -> None:
+        words = [given] if isinstance(given, str) else given or []
+        names = [name for word in words for name in word.split(",") if name]
+        setattr(args, self.dest, [*getattr(args, self.dest), *names])
+
+
 def _parse(prog: str, command: Command, words: list[str], connection: dict[str, object]) -> argparse.Namespace:
     parser = parser_of(prog, command)
-    args = argparse.Namespace(parser=parser, **{name: connection[name] for _, name, _ in _CONNECTION_FLAGS})
+    args = argparse.Namespace(parser=parser, **{name: connection[name] for name in _CONNECTION})
     if not command.takes_words:
         return parser.parse_args(words, args)
     # Options may stand between the words of an action's parameters; behind "--" nothing is an option.
@@ -209,12 +255,40 @@ def _parse(prog: str, command: Command, words: list[str], connection: dict[str, 
 def _add_connection_flags(parser: argparse._ActionsContainer, default: str | None = None) -> None:
     for flag, name, text in _CONNECTION_FLAGS:
         parser.add_argument(flag, dest=name, help=text, default=default, metavar=flag.rpartition("-")[2].upper())
+    for flag, name, text in _SWITCHES:
+        parser.add_argument(flag, dest=name, help=text, default=default, action="store_true")
 
 
-def _connect(args: argparse.Namespace) -> Client:
+def _settings(args: argparse.Namespace) -> Settings:
     from pathlib import Path
 
-    from st2cli.client import Client
     from st2cli.settings import load
 
-    return Client(load({name: getattr(args, name) for _, name, _ in _CONNECTION_FLAGS}, os.environ, Path.home()))
+    return load({name: getattr(args, name) for name in _CONNECTION}, os.environ, Path.home())
+
+
+def _connect(args: argparse.Namespace, printer: Printer) -> Client:
+    from st2cli.client import Client
+
+    settings = _settings(args)
+    printer.zone = settings.zone
+    for warning in settings.warnings:
+        printer.note(f"Warning: {warning}")
+    return Client(settings, printer.note if settings.debug else None)
+
+
+def _print_config(args: argparse.Namespace) -> int:
+    from st2cli.output import Printer
+
+    settings = _settings(args)
+    shown = {
+        "API": settings.api_url,
+        "stream service": settings.stream_url,
+        "authentication service": settings.auth_url,
+        "certificates": settings.cacert or "those of the system",
+        "file": str(settings.config_path) + ("" if settings.config_path.is_file() else " (not there)"),
+        "user": settings.username or "",
+        "credentials": ", ".join(settings.headers) or ("user and password" if settings.login else "none"),
+    }
+    Printer().properties(shown)
+    return _ONLY_PRINTED

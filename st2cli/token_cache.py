@@ -10,6 +10,9 @@ from typing import Any
 from st2cli.config_file import write_private
 from st2cli.errors import CommandError
 
+# Seconds: a token is not used for the last ones of its life, or it might end on its way.
+_GRACE = 15
+
 
 def path_of(directory: Path, user: str) -> Path:
     # A name may have any characters; as a file name it may not leave the directory.
@@ -22,7 +25,7 @@ def read(directory: Path, user: str | None) -> str | None:
         return None
     try:
         cached = json.loads(path.read_text(encoding="utf-8"))
-        return str(cached["token"]) if cached["expire_timestamp"] > time.time() else None
+        return str(cached["token"]) if cached["expire_timestamp"] > time.time() + _GRACE else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CommandError(f"The cached token {path} cannot be read ({error}); remove it and log in again.") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, Protocol, TextIO
 
 from st2cli import terminal
@@ -159,11 +160,21 @@ class LineView:
     its rest comes.
     """
 
-    def __init__(self, sink: TextIO, *, columns: int = 0, colour: bool = False, grep: re.Pattern[str] | None = None):
+    def __init__(
+        self,
+        sink: TextIO,
+        *,
+        columns: int = 0,
+        colour: bool = False,
+        grep: re.Pattern[str] | None = None,
+        time: Callable[[str], str] = str,
+    ) -> None:
+        """``time``: how the platform's times are shown."""
         self._sink = sink
         self._columns = columns
         self._colour = colour
         self._grep = grep
+        self._time = time
         self._assemblers: dict[Origin, LineAssembler] = {}
         self._styles: dict[Origin, str] = {}
         self._partial_shown = False
@@ -187,7 +198,7 @@ class LineView:
         else:
             code = "" if step.exit_code is None else f", exit code {step.exit_code}"
             what = f"Has ended (status={step.status}{code})"
-        prefix = f"[{step.timestamp}][{terminal.neutralise(step.path)}]"
+        prefix = f"[{self._time(step.timestamp)}][{terminal.neutralise(step.path)}]"
         self._sink.write(f"{_DIM}{prefix} {what}{_RESET}\n" if self._colour else f"{prefix} {what}\n")
 
     def flush(self) -> None:
@@ -239,7 +250,7 @@ class LineView:
 
     def _prefix(self, timestamp: str, origin: Origin) -> str:
         path = f"[{terminal.neutralise(origin.path)}]" if origin.execution_id else ""
-        prefix = f"[{timestamp}]{path}[{origin.kind}]"
+        prefix = f"[{self._time(timestamp)}]{path}[{origin.kind}]"
         if self._colour:
             return f"{_STDERR if origin.kind == 'stderr' else _DIM}{prefix}{_RESET} "
         return prefix + " "
@@ -250,7 +261,7 @@ class LineView:
             return
         text = terminal.without_colours(terminal.Neutraliser().feed(begun))
         path = f"[{terminal.neutralise(origin.path)}]" if origin.execution_id else ""
-        prefix = f"[{assembler.timestamp}]{path}[{origin.kind}] "
+        prefix = f"[{self._time(assembler.timestamp)}]{path}[{origin.kind}] "
         # One column stays free: a line that wraps could not be erased. Wide characters may take two columns.
         free = self._columns - len(prefix) - 1
         shown = text[:free] if text.isascii() else text[: free // 2]

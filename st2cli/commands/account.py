@@ -39,6 +39,7 @@ def _configure_login(parser: ArgumentParser) -> None:
 
 def _login(args: Namespace, session: Session) -> int:
     from st2cli import config_file, token_cache
+    from st2cli.times import short
 
     token = _token(args, session)
     settings = session.client.settings
@@ -46,10 +47,10 @@ def _login(args: Namespace, session: Session) -> int:
     config_file.remember(settings.config_path, "credentials", kept)
     if settings.token_directory:
         token_cache.write(settings.token_directory, token)
-    session.printer.text(f'Logged in as "{token["user"]}" until {token["expiry"][:19]}Z.')
+    session.printer.text(f'Logged in as "{token["user"]}" until {short(session.printer.time(token["expiry"]))}.')
     if not args.write_password:
         session.printer.note("The password is not kept: log in again when the token has expired, or use -w.")
-    if settings.headers.keys() & {"X-Auth-Token", "St2-Api-Key"} and settings.login is None:
+    if settings.headers.keys() & {"X-Auth-Token", "St2-Api-Key"} and not settings.remembered:
         session.printer.note("A token or API key of the environment or the configuration is used before this login.")
     return 0
 
@@ -91,7 +92,7 @@ def _whoami(args: Namespace, session: Session) -> int:
     session.printer.text(f'Currently logged in as "{user["username"]}".')
     session.printer.text(f"Authentication method: {authentication['method']}")
     if "token_expire" in authentication:
-        session.printer.text(f"Token good until: {authentication['token_expire']}")
+        session.printer.text(f"Token good until: {session.printer.time(authentication['token_expire'])}")
     if rbac["enabled"]:
         session.printer.text(f"Roles: {', '.join(rbac['roles']) or 'none'}")
     return 0

@@ -30,21 +30,22 @@ def _configure_list(parser: ArgumentParser) -> None:
 
 
 def _list(args: Namespace, session: Session) -> int:
-    query = {"pack": args.pack, "include_attributes": ",".join(_LIST_ATTRIBUTES)}
+    query = {"pack": args.pack, "include_attributes": session.printer.included(_LIST_ATTRIBUTES)}
     actions = session.client.get("/actions", query)
     session.printer.table(actions, _LIST_ATTRIBUTES, "No actions are registered.")
     return 0
 
 
 def _configure_get(parser: ArgumentParser) -> None:
-    parser.add_argument("ref", help="<pack>.<name>, or the id")
+    parser.add_argument("refs", nargs="+", metavar="ref", help="<pack>.<name>, or the id")
 
 
 def _get(args: Namespace, session: Session) -> int:
-    action = session.client.find(f"/actions/{segment(args.ref)}")
-    if action is None:
-        raise CommandError(f'Action "{args.ref}" is not found.')
-    session.printer.properties(action, _GET_ATTRIBUTES if session.printer.form == "text" else None)
+    for ref in args.refs:
+        action = session.client.find(f"/actions/{segment(ref)}")
+        if action is None:
+            raise CommandError(f'Action "{ref}" is not found.')
+        session.printer.properties(action, _GET_ATTRIBUTES if session.printer.form == "text" else None)
     return 0
 
 
@@ -56,7 +57,11 @@ def _configure_execute(parser: ArgumentParser) -> None:
     parser.add_argument("parameters", nargs="*", metavar="name=value", help="the action's parameters")
     running.add_run_options(parser)
     parser.add_argument("-e", "--inherit-env", action="store_true", help="give the action this shell's environment")
-    parser.add_argument("--trace-tag", help="a name under which everything that follows can be found")
+    trace = parser.add_mutually_exclusive_group()
+    trace.add_argument("--trace-tag", help="a name under which everything that follows can be found")
+    trace.add_argument("--trace-id", help="the trace that it goes on with")
+    parser.add_argument("-u", "--user", help="for whom it is run, if not for you (administrators only)")
+    parser.add_argument("--delay", type=int, metavar="MILLISECONDS", help="how long it waits before it begins")
 
 
 def _execute(args: Namespace, session: Session) -> int:
@@ -72,9 +77,12 @@ def _execute(args: Namespace, session: Session) -> int:
     parameters = values.parse(args.parameters, schemas, runner=action["runner_type"])
     if args.inherit_env:
         _inherit_environment(parameters, schemas, args.ref)
-    body: dict[str, Any] = {"action": action["ref"], "parameters": parameters, "user": None}
-    if args.trace_tag:
-        body["context"] = {"trace_context": {"trace_tag": args.trace_tag}}
+    body: dict[str, Any] = {"action": action["ref"], "parameters": parameters, "user": args.user}
+    if args.trace_tag or args.trace_id:
+        trace = {"trace_tag": args.trace_tag} if args.trace_tag else {"id_": args.trace_id}
+        body["context"] = {"trace_context": trace}
+    if args.delay is not None:
+        body["delay"] = args.delay
     return running.see_through(session, session.client.post("/executions", body), args)
 
 

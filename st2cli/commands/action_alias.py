@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from st2cli.command import Command, Session
-from st2cli.commands import running
+from st2cli.commands import running, watching
 from st2cli.commands.resources import Resource
+from st2cli.errors import CommandError
+from st2cli.paths import segment
+from st2cli.statuses import SUCCEEDED
+
+# It says how an execution that an alias has started is told.
+_FORMATTER = "chatops.format_execution_result"
 
 _ALIASES = Resource(
     path="/actionalias",
@@ -53,6 +60,13 @@ def _configure_execute(parser: ArgumentParser) -> None:
 
 
 def _execute(args: Namespace, session: Session) -> int:
+    answered = _start(args, session)
+    if answered.get("message"):
+        session.printer.note(str(answered["message"]))
+    return running.see_through(session, answered["execution"], args)
+
+
+def _start(args: Namespace, session: Session) -> dict[str, Any]:
     found = session.client.post("/actionalias/match", {"command": args.command})
     body = {
         "name": found["actionalias"]["ref"],
@@ -61,10 +75,28 @@ def _execute(args: Namespace, session: Session) -> int:
         "user": "",
         "source_channel": "cli",
     }
-    answered = session.client.post("/aliasexecution", body)
-    if answered.get("message"):
-        session.printer.note(str(answered["message"]))
-    return running.see_through(session, answered["execution"], args)
+    answered: dict[str, Any] = session.client.post("/aliasexecution", body)
+    return answered
+
+
+def _test(args: Namespace, session: Session) -> int:
+    execution_id = str(_start(args, session)["execution"]["id"])
+    try:
+        watching.wait_for(session, execution_id)
+        body = {"action": _FORMATTER, "parameters": {"execution_id": execution_id}}
+        formatter_id = str(session.client.post("/executions", body)["id"])
+        status = watching.wait_for(session, formatter_id)
+    except KeyboardInterrupt:
+        raise watching.Interrupted(execution_id) from None
+    result = session.client.get(f"/executions/{segment(formatter_id)}").get("result") or {}
+    if status != SUCCEEDED:
+        raise CommandError(f"{_FORMATTER}, execution {formatter_id}, has ended with status {status}.")
+    told = result["result"]
+    if session.printer.form == "text":
+        session.printer.text(str(told["message"]))
+    else:
+        session.printer.data(told)
+    return 0
 
 
 VERBS = {
@@ -80,6 +112,12 @@ VERBS = {
         _configure_execute,
         _execute,
         examples="  st2 action-alias execute 'print 5 lines'\n  st2 action-alias execute --tail 'print 5 lines'",
+    ),
+    "test": Command(
+        "run what a command stands for, and show what the chat would be told",
+        _configure_match,
+        _test,
+        examples="  st2 action-alias test 'print 5 lines'",
     ),
     **_ALIASES.changing(),
 }

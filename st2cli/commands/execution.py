@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from st2cli.command import Command, Session
 from st2cli.commands import running, watching
-from st2cli.errors import ApiError, CommandError
+from st2cli.errors import ApiError, CommandError, UsageError
 from st2cli.paths import segment
 from st2cli.statuses import SUCCEEDED
 
@@ -39,7 +39,7 @@ def _list(args: Namespace, session: Session) -> int:
         "limit": args.last,
         "parent": None if args.showall else "null",
         f"sort_{args.sort}": "True",
-        "include_attributes": ",".join(_LIST_ATTRIBUTES),
+        "include_attributes": session.printer.included(_LIST_ATTRIBUTES),
         "action": args.action,
         "status": args.status,
         "user": args.user,
@@ -100,9 +100,44 @@ def _how_canceled(answer: dict[str, Any]) -> str:
     return "is being canceled" if answer.get("status") == "canceling" else "canceled"
 
 
+def _configure_pause(parser: ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="id", help="id of an execution of a workflow, or last")
+
+
+def _pause(args: Namespace, session: Session) -> int:
+    return _set_status(args, session, "pausing")
+
+
+def _resume(args: Namespace, session: Session) -> int:
+    return _set_status(args, session, "resuming")
+
+
+def _set_status(args: Namespace, session: Session, status: str) -> int:
+    for given in args.ids:
+        path = f"/executions/{segment(_resolve(session.client, given))}"
+        try:
+            execution = session.client.put(path, {"status": status})
+        except ApiError as error:
+            if error.status == 404:
+                raise CommandError(f'Execution "{given}" is not found.') from error
+            raise
+        if session.printer.form == "text":
+            session.printer.block(execution, _GET_ATTRIBUTES)
+        else:
+            session.printer.data(session.printer.selected(execution))
+    return 0
+
+
 def _configure_rerun(parser: ArgumentParser) -> None:
     parser.add_argument("id", help="id of an execution, or last")
     parser.add_argument("parameters", nargs="*", metavar="name=value", help="what is to be different this time")
+    parser.add_argument(
+        "--tasks", nargs="+", metavar="TASK", help="of a workflow, only these tasks and what follows them"
+    )
+    parser.add_argument(
+        "--no-reset", nargs="+", default=[], metavar="TASK", help="of those, the ones whose items that succeeded stay"
+    )
+    parser.add_argument("--delay", type=int, default=0, metavar="MILLISECONDS", help="how long it waits first")
     running.add_run_options(parser)
 
 
@@ -117,7 +152,11 @@ def _rerun(args: Namespace, session: Session) -> int:
             raise CommandError(f'Execution "{args.id}" is not found.')
         action, schemas = running.find_action(session.client, old["action"]["ref"])
         parameters = values.parse(args.parameters, schemas, runner=action["runner_type"])
-    body = {"parameters": parameters, "tasks": [], "reset": [], "delay": 0}
+    tasks = args.tasks or []
+    if unknown := [task for task in args.no_reset if task not in tasks]:
+        raise UsageError(f"--no-reset names {', '.join(unknown)}, which --tasks does not.")
+    reset = [task for task in tasks if task not in args.no_reset]
+    body = {"parameters": parameters, "tasks": tasks, "reset": reset, "delay": args.delay}
     try:
         execution = session.client.post(f"/executions/{segment(execution_id)}/re_run", body)
     except ApiError as error:
@@ -182,11 +221,24 @@ VERBS = {
         _cancel,
         examples="  st2 execution cancel last",
     ),
+    "pause": Command(
+        "let a workflow begin no more steps",
+        _configure_pause,
+        _pause,
+        examples="  st2 execution pause last",
+    ),
+    "resume": Command(
+        "let a paused workflow go on",
+        _configure_pause,
+        _resume,
+        examples="  st2 execution resume last",
+    ),
     "re-run": Command(
         "run again, with the same parameters or others",
         _configure_rerun,
         _rerun,
-        examples="  st2 execution re-run last\n  st2 execution re-run last cmd='echo other' --tail",
+        examples="  st2 execution re-run last\n  st2 execution re-run last cmd='echo other' --tail\n"
+        "  st2 execution re-run 59a7f8260640fd686303e628 --tasks build test",
         takes_words=True,
     ),
 }

@@ -37,7 +37,7 @@ class Resource(NamedTuple):
             ),
             "get": Command(
                 f"one {self.singular}",
-                self._configure_ref,
+                self._configure_refs,
                 self._get,
                 examples=f"  st2 {self.word} get {self.sample}",
             ),
@@ -90,11 +90,9 @@ class Resource(NamedTuple):
         session.printer.table(found, self.listed, f"No {self.plural} are registered.")
         return 0
 
-    def _configure_ref(self, parser: ArgumentParser) -> None:
-        parser.add_argument("ref", help="<pack>.<name>, or the id")
-
     def _get(self, args: Namespace, session: Session) -> int:
-        self.show(session, self._find(session, args.ref))
+        for ref in args.refs:
+            self.show(session, self._find(session, ref))
         return 0
 
     def _configure_create(self, parser: ArgumentParser) -> None:
@@ -110,7 +108,7 @@ class Resource(NamedTuple):
         return 0
 
     def _configure_update(self, parser: ArgumentParser) -> None:
-        self._configure_ref(parser)
+        parser.add_argument("ref", help="<pack>.<name>, or the id")
         self._configure_create(parser)
 
     def _update(self, args: Namespace, session: Session) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from st2cli.command import Command, Session
 from st2cli.errors import CommandError
@@ -22,15 +23,42 @@ def _list(args: Namespace, session: Session) -> int:
 
 
 def _configure_get(parser: ArgumentParser) -> None:
-    parser.add_argument("name", help="name of the runner, for instance local-shell-cmd")
+    parser.add_argument("names", nargs="+", metavar="name", help="name of the runner, for instance local-shell-cmd")
 
 
 def _get(args: Namespace, session: Session) -> int:
-    runner = session.client.find(f"/runnertypes/{segment(args.name)}")
-    if runner is None:
-        raise CommandError(f'Runner "{args.name}" is not found.')
-    session.printer.properties(runner, _GET_ATTRIBUTES if session.printer.form == "text" else None)
+    for name in args.names:
+        _show(session, _find(session, name))
     return 0
+
+
+def _enable(args: Namespace, session: Session) -> int:
+    return _switch(args, session, enabled=True)
+
+
+def _disable(args: Namespace, session: Session) -> int:
+    return _switch(args, session, enabled=False)
+
+
+def _switch(args: Namespace, session: Session, *, enabled: bool) -> int:
+    for name in args.names:
+        _show(session, session.client.put(_path(name), {**_find(session, name), "enabled": enabled}))
+    return 0
+
+
+def _find(session: Session, name: str) -> dict[str, Any]:
+    runner: dict[str, Any] | None = session.client.find(_path(name))
+    if runner is None:
+        raise CommandError(f'Runner "{name}" is not found.')
+    return runner
+
+
+def _path(name: str) -> str:
+    return f"/runnertypes/{segment(name)}"
+
+
+def _show(session: Session, runner: dict[str, Any]) -> None:
+    session.printer.properties(runner, _GET_ATTRIBUTES if session.printer.form == "text" else None)
 
 
 VERBS = {
@@ -45,5 +73,17 @@ VERBS = {
         _configure_get,
         _get,
         examples="  st2 runner get local-shell-cmd",
+    ),
+    "enable": Command(
+        "let actions of runners be run",
+        _configure_get,
+        _enable,
+        examples="  st2 runner enable remote-shell-cmd",
+    ),
+    "disable": Command(
+        "let no action of runners be run",
+        _configure_get,
+        _disable,
+        examples="  st2 runner disable remote-shell-cmd",
     ),
 }

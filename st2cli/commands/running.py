@@ -27,6 +27,8 @@ RESULT_ATTRIBUTES = (
     "result",
 )
 
+_STEP_ATTRIBUTES = ("id", "status", "task", "action.ref", "start_timestamp")
+
 Schemas = Mapping[str, Mapping[str, Any]]
 
 
@@ -34,9 +36,13 @@ def add_result_options(parser: ArgumentParser) -> None:
     """How one execution is shown."""
     parser.add_argument("-d", "--detail", action="store_true", help="show everything that is known of the execution")
     parser.add_argument("-k", "--key", help="print only this part of the result, for instance stdout")
-    parser.add_argument(
-        "--attr", action="append", metavar="NAME[,NAME]", help="show only these attributes, for instance status,result"
+    steps = parser.add_mutually_exclusive_group()
+    steps.add_argument("--show-tasks", action="store_true", help="accepted: the steps of a workflow are always shown")
+    steps.add_argument(
+        "--depth", type=int, default=-1, metavar="N", help="steps of workflows in workflows, so deep; -1: all"
     )
+    # What `watch` calls raw are the bytes of the output.
+    steps.add_argument("--raw", dest="without_steps", action="store_true", help="of a workflow, not its steps")
 
 
 def add_run_options(parser: ArgumentParser) -> None:
@@ -83,7 +89,6 @@ def show_execution(session: Session, execution: Mapping[str, Any], args: Namespa
     from st2cli.tables import lookup
 
     printer = session.printer
-    attributes = [name for given in args.attr or () for name in given.split(",") if name]
     if args.key:
         value = lookup(execution.get("result") or {}, args.key)
         if isinstance(value, str) and printer.form == "text":
@@ -91,7 +96,7 @@ def show_execution(session: Session, execution: Mapping[str, Any], args: Namespa
         else:
             printer.data(value)
     elif printer.form != "text":
-        selected = {name: lookup(execution, name) for name in attributes} if attributes else dict(execution)
+        selected = printer.selected(execution)
         if getattr(args, "tail", False) and printer.form == "json":
             # After the live output, which is one object a line, so is this.
             import json
@@ -100,10 +105,28 @@ def show_execution(session: Session, execution: Mapping[str, Any], args: Namespa
         else:
             printer.data(selected)
     elif args.detail:
-        printer.properties(execution, attributes or None)
+        printer.properties(execution)
     else:
         present = [name for name in RESULT_ATTRIBUTES if lookup(execution, name) is not None]
-        printer.block(execution, attributes or present)
+        printer.block(execution, present)
+        shows_steps = printer.asked(present) is present and not args.without_steps and not getattr(args, "tail", False)
+        if execution.get("children") and shows_steps:
+            _show_steps(session, str(execution["id"]), args.depth)
+
+
+def _show_steps(session: Session, execution_id: str, depth: int) -> None:
+    path = f"/executions/{segment(execution_id)}/children"
+    steps = session.client.get(path, {"depth": depth, "result_fmt": "sorted"})
+    rows = [{"task": _task_of(step), **step} for step in steps]
+    session.printer.text("")
+    session.printer.table(rows, _STEP_ATTRIBUTES, "It has no steps.")
+
+
+def _task_of(step: Mapping[str, Any]) -> str:
+    context = step.get("context") or {}
+    task = context.get("orquesta") or {}
+    name = str(task.get("task_name") or (context.get("chain") or {}).get("name") or "")
+    return name if task.get("item_id") is None else f"{name}[{task['item_id']}]"
 
 
 def _say_how_to_watch(session: Session, execution: Mapping[str, Any]) -> None:

@@ -29,8 +29,7 @@ def _configure_list(parser: ArgumentParser) -> None:
 def _list(args: Namespace, session: Session) -> int:
     filters = ("trigger", "trigger_type", "status", "timestamp_gt", "timestamp_lt")
     query = {"limit": args.last, **{name: getattr(args, name) for name in filters}}
-    if session.printer.form == "text":
-        query["include_attributes"] = ",".join(_LISTED)
+    query["include_attributes"] = session.printer.included(_LISTED if session.printer.form == "text" else None)
     found, _ = session.client.page(_PATH, query)
     # The newest stands at the bottom, next to the prompt.
     session.printer.table(found[::-1], _LISTED, "No matching trigger instances.")

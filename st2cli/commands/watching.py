@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _WITH_STEPS = {"tree": "true"}
 # Seconds between two looks at a status: short at first, because most actions are.
 _FIRST_INTERVAL, _LONGEST_INTERVAL, _INTERVAL_GROWTH = 0.05, 1.0, 1.3
+# Seconds after which a person who waits is told what for.
+_SILENCE = 1.0
 # Seconds that a command waits for services that do not answer, before it gives up.
 _PATIENCE = 600.0
 
@@ -76,9 +78,19 @@ class Interrupted(StoppedWatching):
 
 
 def wait_for(session: Session, execution_id: str, until: frozenset[str] | None = None) -> str:
-    """Waits for a status in ``until`` (None: any that is not worth waiting in) and gives it; rides out restarts."""
+    """Waits for a status in ``until`` (None: any that is not worth waiting in) and gives it; rides out restarts.
+
+    On a terminal the wait is told.
+    """
+    try:
+        return _wait_for(session, execution_id, until)
+    finally:
+        session.printer.progress("")
+
+
+def _wait_for(session: Session, execution_id: str, until: frozenset[str] | None) -> str:
     interval = _FIRST_INTERVAL
-    last_contact: float = time.monotonic()
+    started = last_contact = time.monotonic()
     complained = False
     while True:
         try:
@@ -95,6 +107,9 @@ def wait_for(session: Session, execution_id: str, until: frozenset[str] | None =
             last_contact = time.monotonic()
             if status in until if until is not None else status not in WORTH_WAITING:
                 return status
+            if last_contact - started > _SILENCE:
+                seconds = round(last_contact - started)
+                session.printer.progress(f"{status}, {seconds} s (its output: st2 execution tail {execution_id})")
         time.sleep(interval)
         interval = min(interval * _INTERVAL_GROWTH, _LONGEST_INTERVAL)
 
@@ -130,7 +145,9 @@ def make_view(session: Session, options: Namespace) -> View:
         raise UsageError("Output is shown as text or with -j as JSON, one object a line.")
     if printer.form == "json":
         return JsonView(printer.stdout, grep=options.grep)
-    return LineView(printer.stdout, columns=printer.columns, colour=printer.colour, grep=options.grep)
+    return LineView(
+        printer.stdout, columns=printer.columns, colour=printer.colour, grep=options.grep, time=printer.time
+    )
 
 
 def _ending_of(session: Session, execution_id: str, *, wait: bool) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,6 +70,27 @@ def test_run_waits_and_shows_the_result(platform: ScriptedPlatform, capsys: Capt
     (posted,) = platform.asked("POST", "/executions")
     assert posted.body == {"action": "core.local", "parameters": {"cmd": "date", "timeout": 5}, "user": None}
     assert platform.asked("GET", "/runnertypes")[0].query == {"name": "local-shell-cmd"}
+
+
+def test_a_long_wait_is_told_on_a_terminal(platform: ScriptedPlatform) -> None:
+    """In one line that is rewritten, and taken away at the end; nothing of it is in the result."""
+    platform.answers["GET", _ONE] = [(200, execution("running"))]
+    ours, theirs = pty.openpty()
+    command = [Path(sys.executable).with_name("st2"), "run", "core.local", "cmd=x"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        shown = os.read(ours, 1024)
+        while b" s (its output: " not in shown:
+            shown += os.read(ours, 1024)
+        platform.answers["GET", _ONE] = [(200, execution("succeeded"))]
+        out, _ = process.communicate(timeout=30)
+    with contextlib.suppress(OSError):  # the other end is closed
+        while more := os.read(ours, 1024):
+            shown += more
+    os.close(ours)
+    assert process.returncode == 0
+    assert out.startswith(f"id: {EXECUTION_ID}\n")
+    assert re.fullmatch(rb"(\r\x1b\[Krunning, \d+ s \(its output: st2 execution tail \w+\))+\r\x1b\[K", shown)
 
 
 @pytest.mark.parametrize(

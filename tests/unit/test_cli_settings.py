@@ -10,6 +10,7 @@ import pytest
 
 from st2cli.errors import CommandError
 from st2cli.settings import load
+from st2cli.times import in_zone, short
 
 _FILE = """\
 [general]
@@ -57,6 +58,7 @@ def test_the_file_can_be_named_or_skipped(home: Path, tmp_path: Path) -> None:
     assert load({}, {"ST2_CONFIG_FILE": str(named)}, home).api_url == "http://named.example"
     skipping = {"ST2_CONFIG_FILE": str(named), "ST2_CLI_SKIP_CONFIG": "1"}
     assert load({}, skipping, home).api_url == "http://127.0.0.1:9101/v1"
+    assert load({"config_file": str(named), "skip_config": True}, {}, home).api_url == "http://127.0.0.1:9101/v1"
 
 
 @pytest.mark.parametrize("content", ["no section\n", "[general\n", "[a]\nx=1\nx=2\n"])
@@ -76,5 +78,49 @@ def test_the_token_of_an_earlier_login_is_used_while_it_is_good(home: Path) -> N
     cached = home / ".st2" / "token-ada"
     cached.write_text(json.dumps({"token": "cached", "expire_timestamp": time.time() + 60}))
     assert load({}, {}, home).headers == {"Authorization": "Basic cHJveHk6c2VjcmV0", "X-Auth-Token": "cached"}
-    cached.write_text(json.dumps({"token": "cached", "expire_timestamp": time.time() - 60}))
+    # One that ends at once would not be good any more when it arrives.
+    cached.write_text(json.dumps({"token": "cached", "expire_timestamp": time.time() + 5}))
     assert load({}, {}, home).headers == {"Authorization": "Basic cHJveHk6c2VjcmV0"}
+    (home / ".st2" / "config").write_text("[credentials]\nusername = ada\n[cli]\ncache_token = False\n")
+    cached.write_text(json.dumps({"token": "cached", "expire_timestamp": time.time() + 60}))
+    without = load({}, {}, home)
+    assert (without.headers, without.token_directory) == ({}, None)
+
+
+def test_files_with_secrets_that_others_can_read_are_named(home: Path) -> None:
+    config, cached = home / ".st2" / "config", home / ".st2" / "token-ada"
+    config.write_text("[credentials]\nusername = ada\npassword = secret\n")
+    cached.write_text(json.dumps({"token": "cached", "expire_timestamp": time.time() + 60}))
+    config.chmod(0o640)
+    cached.chmod(0o604)
+    assert [warning.partition(",")[0] for warning in load({}, {}, home).warnings] == [
+        f"Others can read {config}",
+        f"Others can read {cached}",
+    ]
+    config.chmod(0o600)
+    cached.chmod(0o600)
+    assert load({}, {}, home).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("cache_token = perhaps", r"\[cli\] cache_token .* perhaps"),
+        ("timezone = Mars/Base", "'Mars/Base' is no time zone"),
+    ],
+)
+def test_a_wrong_value_is_named(home: Path, content: str, wrong: str) -> None:
+    (home / ".st2" / "config").write_text(f"[cli]\n{content}\n")
+    with pytest.raises(CommandError, match=wrong):
+        load({}, {}, home)
+
+
+def test_times_in_the_zone_of_the_file(home: Path) -> None:
+    (home / ".st2" / "config").write_text("[cli]\ntimezone = Asia/Kolkata\n")
+    zone = load({}, {}, home).zone
+    assert in_zone("2026-01-31T10:00:00.123456Z", zone) == "2026-01-31T15:30:00.123456+05:30"
+    assert short(in_zone("2026-01-31T10:00:00.123456Z", zone)) == "2026-01-31 15:30:00+05:30"
+    assert in_zone("yesterday", zone) == "yesterday"
+    (home / ".st2" / "config").write_text("[cli]\ntimezone = UTC\n")
+    assert load({}, {}, home).zone is None
+    assert in_zone("2026-01-31T10:00:00.123456Z", None) == "2026-01-31T10:00:00.123456Z"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -91,6 +92,34 @@ def test_a_kept_password_renews_the_token(home: Path, tokens: Tokens, capsys: Ca
     renewed = json.loads(kept.read_text())
     assert renewed["token"] != expired["token"]
     assert tokens.identity(renewed["token"])
+
+
+def test_a_kept_password_replaces_a_token_that_is_refused(home: Path, tokens: Tokens, capsys: Captured) -> None:
+    assert shell.main(["login", "ada", "-p", "secret", "-w"]) == 0
+    kept = home / ".st2" / "token-ada"
+    refused = {**json.loads(kept.read_text()), "token": "0" * 32}
+    kept.write_text(json.dumps(refused))
+    capsys.readouterr()
+    assert shell.main(["key", "set", "region", "north", "--debug"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("/v1")[2] for line in told] == ["/keys/region: 401", "/keys/region: 200"]
+    assert tokens.identity(json.loads(kept.read_text())["token"])
+    # Without a password there is nothing to be done but to say so.
+    config = home / ".st2" / "config"
+    config.write_text(re.sub("password = .*", "", config.read_text()))
+    kept.write_text(json.dumps(refused))
+    assert shell.main(["action", "list"]) == 1
+    assert "`st2 login <user>` first" in capsys.readouterr().err
+    assert shell.main(["login", "ada", "-p", "secret"]) == 0
+    assert "is used before this login" not in capsys.readouterr().err
+
+
+def test_what_is_in_force_is_shown_without_secrets(home: Path, capsys: Captured) -> None:
+    assert shell.main(["--api-key", "secret-key", "--api-url", "http://named.example/v1", "--print-config"]) == 3
+    shown = capsys.readouterr().out
+    assert "http://named.example/v1" in shown
+    assert "St2-Api-Key" in shown
+    assert "secret-key" not in shown
 
 
 def test_nobody(home: Path, capsys: Captured) -> None:
