@@ -12,6 +12,8 @@ from st2cli.lines import LineAssembler, decode, overwritten
 
 # Characters of unfinished line that are looked at before it is cut to the width of the terminal.
 _PARTIAL_BYTES = 4096
+# Columns of it that are worth a prefix: on a terminal that is narrower, the line alone is shown until it is complete.
+_LEAST_PARTIAL = 8
 # Colour sequences carried over to the next line; more than any program needs to describe one style.
 _MAX_STYLE = 256
 
@@ -264,8 +266,11 @@ class LineView:
         prefix = f"[{self._time(assembler.timestamp)}]{path}[{origin.kind}] "
         # One column stays free: a line that wraps could not be erased. Wide characters may take two columns.
         free = self._columns - len(prefix) - 1
+        shown_prefix = self._prefix(assembler.timestamp, origin)
+        if free < _LEAST_PARTIAL:
+            shown_prefix, free = "", self._columns - 1
         shown = text[:free] if text.isascii() else text[: free // 2]
-        self._sink.write(self._prefix(assembler.timestamp, origin) + shown)
+        self._sink.write(shown_prefix + shown)
         self._partial_shown = True
 
     def _erase_partial(self) -> None:

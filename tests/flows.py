@@ -53,6 +53,16 @@ tasks:
   bad:
     action: core.local cmd="echo bad; exit 3"
 """
+#: ``count`` steps, twenty at a time, each of which prints ``lines`` lines: its number and theirs.
+MANY = """
+version: 1.0
+input: [count, lines]
+tasks:
+  each:
+    with: {items: <% range(ctx(count)) %>, concurrency: 20}
+    action: core.local
+    input: {cmd: "seq -f <% item() %>.%g <% ctx(lines) %>"}
+"""
 #: What the steps of OUTER note.
 NOTES = ["after 1", "after 2", "before", "wait"]
 
@@ -64,9 +74,13 @@ def write_pack(packs: Path) -> None:
     manifest = {"ref": "flows", "name": "flows", "description": "Workflows", "version": "1.0.0"}
     manifest |= {"author": "somebody", "email": "info@example.com"}
     (directory / "pack.yaml").write_text(yaml.safe_dump(manifest))
-    texts = {"type": "string"}
-    for name, text in {"inner": INNER, "outer": OUTER, "failing": FAILING}.items():
+    place = {"notes": {"type": "string"}, "gate": {"type": "string"}}
+    for name, (text, parameters) in {
+        "inner": (INNER, place),
+        "outer": (OUTER, place),
+        "failing": (FAILING, {}),
+        "many": (MANY, {"count": {"type": "integer"}, "lines": {"type": "integer"}}),
+    }.items():
         (directory / "actions" / "workflows" / f"{name}.yaml").write_text(text)
         action = {"name": name, "runner_type": "orquesta", "entry_point": f"workflows/{name}.yaml"}
-        parameters = {} if name == "failing" else {"notes": texts, "gate": texts}
         (directory / "actions" / f"{name}.yaml").write_text(yaml.safe_dump({**action, "parameters": parameters}))

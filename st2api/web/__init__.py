@@ -24,6 +24,7 @@ ASSETS = (
     "list.js",
     "log.js",
     "sign_in.js",
+    "steps.js",
     "style.css",
     "watch.js",
     "words.js",

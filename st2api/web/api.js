@@ -32,12 +32,16 @@ export function openOutput(id, after, query = "") {
   return new EventSource(`${STREAM}/executions/${id}/output?since_seq=${after}${query}`, { withCredentials: true });
 }
 
+// The same of a workflow, of all its steps: everything but the chunks up to those that `since` names.
+export const openTree = (id, since) => openOutput(id, 0, `&tree=true&since=${since}`);
+
+export const STEP_START = "st2.execution.output__start";
 export const OUTPUT = "st2.execution.output__create";
 export const OUTPUT_END = "st2.execution.output__end";
 
 // A chunk of several events has ids such as 17.1, 17.2 and at last 17.
-export function cursorOf(event) {
-  const [seq, part = Infinity] = event.lastEventId.split(".").map(Number);
+export function parseCursor(text) {
+  const [seq, part = Infinity] = text.split(".").map(Number);
   return [seq, part];
 }
 

@@ -133,7 +133,7 @@ function restart() {
 
 // A line that is here already needs no more than a mark.
 function showPlace(place) {
-  if (!place || !log.first || place.seq < log.first.seq || place.seq > current.seen[0]) return false;
+  if (!place || !log.first || current.steps || place.seq < log.first.seq || place.seq > current.seen[0]) return false;
   log.follow(false);
   log.highlight(log.find(place));
   return true;

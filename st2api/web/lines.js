@@ -10,7 +10,9 @@ export const nameOf = (line) => (line.newlines ? `L${line.seq}.${line.newlines}`
 export const isBefore = (one, other) => one.seq < other.seq || (one.seq === other.seq && one.newlines < other.newlines);
 
 export class Lines {
-  constructor() {
+  // `origin`: the address of the execution (`base`) and, of a step of a workflow, the names of its tasks (`path`).
+  constructor(origin) {
+    this.origin = origin;
     this.seq = 0;
     this.newlines = 0;
     this.open = { stdout: null, stderr: null };
@@ -41,7 +43,8 @@ export class Lines {
     // The first line of a stream may be the rest of one whose beginning is not here.
     const fragment = !this.met.has(stream) && this.newlines === 0;
     this.met.add(stream);
-    const line = { stream, raw: "", cut: false, style: this.style[stream], timestamp, seq: this.seq, newlines: this.newlines, fragment, element: null };
+    const place = { origin: this.origin, seq: this.seq, newlines: this.newlines };
+    const line = { stream, raw: "", cut: false, style: this.style[stream], timestamp, ...place, fragment, element: null };
     begun.push(line);
     return line;
   }

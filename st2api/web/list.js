@@ -21,7 +21,7 @@ export class ExecutionList {
 
   async refresh() {
     try {
-      const items = await (await ask(`/executions?limit=${LENGTH}&include_attributes=${FIELDS}`)).json();
+      const items = await (await ask(`/executions?limit=${LENGTH}&parent=null&include_attributes=${FIELDS}`)).json();
       this.state.textContent = items.length ? "" : "None yet.";
       this.replace(items);
     } catch (error) {

@@ -42,7 +42,6 @@ export class LogView {
     this.lastTop = 0;
     this.ownScroll = false;
     this.startTime = null;
-    this.linkBase = "";
   }
 
   get size() {
@@ -185,7 +184,8 @@ export class LogView {
   }
 
   text() {
-    return this.lines.map((line) => `${line.element.querySelector(".text").textContent}\n`).join("");
+    const pathOf = ({ origin }) => (origin.path ? `[${origin.path}] ` : "");
+    return this.lines.map((line) => `${pathOf(line)}${line.element.querySelector(".text").textContent}\n`).join("");
   }
 
   render(line) {
@@ -193,16 +193,25 @@ export class LogView {
     const time = element("time", "", this.timeOf(line));
     time.title = line.timestamp;
     const link = element("a", "link", line.stream === "stderr" ? "err" : "");
-    link.href = `${this.linkBase}/${nameOf(line)}`;
-    link.title = "Link to this line";
+    link.href = line.seq ? `${line.origin.base}/${nameOf(line)}` : line.origin.base;
+    link.title = line.seq ? "Link to this line" : "Link to this step";
     // Thousands of links would stand between the keyboard and the rest of the page.
     link.tabIndex = -1;
-    const text = element("span", "text");
+    const text = element("span", `text ${line.classes || ""}`);
     for (const piece of parse(line.raw, line.style)[0]) text.append(styled(piece));
     line.element.replaceChildren(time, link, text);
+    if (line.origin.path) text.before(pathLink(line.origin));
     if (line.cut) line.element.append(element("em", "", "… the rest is in the raw output"));
     return line.element;
   }
+}
+
+// Of the step that printed a line.
+function pathLink({ base, path }) {
+  const link = element("a", "path", path);
+  link.href = base;
+  link.tabIndex = -1;
+  return link;
 }
 
 function styled({ text, style }) {

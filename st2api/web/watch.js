@@ -1,8 +1,9 @@
 // One execution: its state from the API, its output from the stream service.
 
-import { COMPLETED, OUTPUT, OUTPUT_END, ask, cursorOf, openOutput, readStored } from "./api.js";
+import { COMPLETED, OUTPUT, OUTPUT_END, STEP_START, ask, openOutput, openTree, parseCursor, readStored } from "./api.js";
 import { Lines, isBefore } from "./lines.js";
 import { MAX_LINES } from "./log.js";
+import { Steps, isSeen, wholeChunks } from "./steps.js";
 
 // How much of a long output is loaded at first, and at a time when the reader goes back.
 const PAGE_LINES = 1000;
@@ -12,7 +13,7 @@ const RETRY_MS = 3000;
 const AFTER_END_MS = 300;
 // Bytes of a result that is read for its error and its exit code.
 const MAX_RESULT = 65536;
-const FIELDS = "id,action.ref,status,start_timestamp,end_timestamp,parameters,result,waiting";
+const FIELDS = "id,action.ref,status,start_timestamp,end_timestamp,parameters,result,waiting,liveaction";
 
 const FIRST = Object.freeze({ seq: 1, newlines: 0 });
 const isFirst = (line) => !isBefore(FIRST, line);
@@ -48,18 +49,24 @@ export class Watch {
     const turn = (this.turn = (this.turn || 0) + 1);
     this.source?.close();
     this.screen.showConnection("connecting");
-    const first = place ? Math.max(0, place.seq - 1 - this.pageChunks(PAGE_LINES / 5)) : await this.tailStart();
+    const first = await this.firstChunk(place);
     // Somebody may have gone elsewhere in the meantime.
     if (this.closed || turn !== this.turn) return;
-    this.assembler = new Lines();
+    this.steps = this.isWorkflow ? new Steps() : null;
+    this.lines = new Lines({ base: `#/executions/${this.id}` });
     this.log.clear();
-    this.log.linkBase = `#/executions/${this.id}`;
     this.log.startTime = new Date(this.execution.start_timestamp);
     this.log.follow(!place);
-    this.place = place;
+    this.place = this.isWorkflow ? null : place;
     this.seen = [first, Infinity];
     this.over = this.detached = false;
     this.connect(first);
+  }
+
+  // A workflow has no numbers of its own: all that its steps have printed comes from the first line on.
+  async firstChunk(place) {
+    if (this.isWorkflow) return 0;
+    return place ? Math.max(0, place.seq - 1 - this.pageChunks(PAGE_LINES / 5)) : this.tailStart();
   }
 
   // Where the last lines of the louder stream begin, so that a long output shows its end at once.
@@ -91,6 +98,10 @@ export class Watch {
     }
   }
 
+  get isWorkflow() {
+    return Boolean(this.execution.liveaction?.action_is_workflow);
+  }
+
   get completed() {
     return COMPLETED.has(this.execution?.status);
   }
@@ -106,22 +117,31 @@ export class Watch {
 
   connect(after) {
     this.detached = false;
-    this.source = openOutput(this.id, after);
+    this.source = this.steps ? openTree(this.id, this.steps.since) : openOutput(this.id, after);
     this.source.onopen = () => this.screen.showConnection("live");
     this.source.onerror = () => this.broken();
-    this.source.addEventListener(OUTPUT, (event) => this.output(event));
+    this.source.addEventListener(STEP_START, (event) => this.show(this.steps.begin(JSON.parse(event.data))));
+    this.source.addEventListener(OUTPUT, (event) => this.output(JSON.parse(event.data), event.lastEventId));
     this.source.addEventListener(OUTPUT_END, (event) => this.ended(JSON.parse(event.data)));
     this.source.addEventListener("EOF", () => this.finished());
   }
 
-  output(event) {
-    const [seq, part] = cursorOf(event);
-    if (seq < this.seen[0] || (seq === this.seen[0] && part <= this.seen[1])) return;
-    this.seen = [seq, part];
-    this.lastPiece = JSON.parse(event.data);
+  output(piece, cursor) {
+    this.lastPiece = piece;
     this.lastArrival = Date.now();
-    this.log.add(...this.assembler.add(this.lastPiece));
+    if (this.steps) {
+      this.show(this.steps.add(piece));
+      return;
+    }
+    const [seq, part] = parseCursor(cursor);
+    if (isSeen(this.seen, seq, part)) return;
+    this.seen = [seq, part];
+    this.show(this.lines.add(piece));
     if (this.place && (seq > this.place.seq || (seq === this.place.seq && part === Infinity))) this.arrive();
+  }
+
+  show([lines, grown]) {
+    this.log.add(lines, grown);
     if (!this.log.following && this.log.size > MAX_LINES) this.detach();
   }
 
@@ -142,6 +162,10 @@ export class Watch {
   }
 
   ended(record) {
+    if (record.execution_id !== this.id) {
+      this.show(this.steps.end(record));
+      return;
+    }
     this.end = record;
     this.screen.showEnd(this);
     if (record.truncated_bytes) this.markEnd(`${record.truncated_bytes} bytes were not stored: a limit was reached`);
@@ -165,13 +189,14 @@ export class Watch {
 
   // The last chunk that is here wholly.
   get complete() {
-    const [seq, part] = this.seen;
-    return part === Infinity ? seq : Math.max(0, seq - 1);
+    return wholeChunks(this.seen);
   }
 
   broken() {
     if (this.over || this.closed) return;
     this.screen.showConnection("reconnecting");
+    // The browser would ask for all of a workflow again.
+    if (this.steps) this.source.close();
     // The browser retries by itself unless it got an answer that is no stream.
     if (this.source.readyState !== EventSource.CLOSED) return;
     const source = this.source;
@@ -188,12 +213,17 @@ export class Watch {
 
   // To the very first line.
   async toStart() {
-    if (this.log.first && !isFirst(this.log.first)) {
+    if (!this.hasFirst) {
       await this.start(FIRST);
       return;
     }
     this.log.follow(false);
     this.log.box.scrollTop = 0;
+  }
+
+  get hasFirst() {
+    const { first } = this.log;
+    return !first || (this.steps ? first === this.steps.first : isFirst(first));
   }
 
   // The reader has come to the last line that is loaded.
@@ -210,7 +240,11 @@ export class Watch {
   // Load what comes before the first line that is here.
   async older() {
     const first = this.log.first;
-    if (this.reading || !first || isFirst(first)) return;
+    if (this.reading || this.hasFirst) return;
+    if (this.steps) {
+      this.screen.showNotice("What comes before is not loaded any more: Home goes to the first line.");
+      return;
+    }
     if (this.log.size > MAX_LINES) {
       await this.start(first);
       return;
@@ -229,13 +263,13 @@ export class Watch {
     const last = first.newlines ? first.seq : first.seq - 1;
     // One line may lie in very many chunks: it takes a longer way back to find where it begins.
     for (let chunks = this.pageChunks(PAGE_LINES); ; chunks *= 4) {
-      const assembler = new Lines();
+      const lines = new Lines(this.lines.origin);
       const after = Math.max(0, last - chunks);
       const pieces = await readStored(this.id, after, last);
       if (this.closed || this.log.first !== first) return;
-      const lines = pieces.flatMap((piece) => assembler.add(piece)[0]).filter((line) => isBefore(line, first));
-      if (lines.length === 0 && after > 0 && chunks < MAX_CHUNKS) continue;
-      this.log.prepend(lines, assembler.open);
+      const older = pieces.flatMap((piece) => lines.add(piece)[0]).filter((line) => isBefore(line, first));
+      if (older.length === 0 && after > 0 && chunks < MAX_CHUNKS) continue;
+      this.log.prepend(older, lines.open);
       return;
     }
   }

@@ -15,6 +15,7 @@ import pytest
 from st2ctl.installation import Installation
 from tests.acceptance.platforms import Platform
 from tests.acceptance.test_authentication import certify
+from tests.flows import write_pack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -51,6 +52,7 @@ class PagePlatform(Platform):
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagePlatform]:
     platform = PagePlatform(tmp_path_factory.mktemp("page") / "var", ["standalone"])
+    write_pack(platform.var / "packs")
     try:
         platform.start()
         yield platform
@@ -289,6 +291,100 @@ def test_a_restart_loses_and_doubles_nothing(page: Page, platform: PagePlatform,
     expect(page.locator("#status")).to_have_text("succeeded", timeout=30_000)
     expect(page.locator("#connection")).to_have_text("ended")
     assert sorted(texts(page)) == sorted([*map(str, range(1, 101)), "end"])
+
+
+def steps(page: Page) -> list[str]:
+    """Each line with the path of its step."""
+    found: list[str] = page.evaluate(_STEPS)
+    return found
+
+
+_STEPS = (
+    "[...document.querySelectorAll('.line')].map(line =>"
+    " `${line.querySelector('.path').textContent}: ${line.querySelector('.text').textContent}`)"
+)
+
+
+_BEGIN = [
+    "before: core.local has started",
+    "before: one",
+    "before: succeeded, exit code 0",
+    "inner: flows.inner has started",
+    "inner/wait: core.local has started",
+    "inner/wait: inside",
+]
+_END = [
+    "after[0]: core.local has started",
+    "after[0]: last 1",
+    "after[0]: succeeded, exit code 0",
+    "after[1]: core.local has started",
+    "after[1]: last 2",
+    "after[1]: succeeded, exit code 0",
+    "inner/nothing: core.noop has started",
+    "inner/nothing: succeeded",
+    "inner/wait: out",
+    "inner/wait: succeeded, exit code 0",
+    "inner: succeeded",
+]
+
+
+def _of(path: str, lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith(f"{path}: ")]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_workflow_is_one_tree(page: Page, platform: PagePlatform, tmp_path: Path, broken: bool) -> None:
+    notes, gate = tmp_path / "notes", tmp_path / "gate"
+    execution_id = platform.run("flows.outer", f"notes={notes}", f"gate={gate}")
+    page.goto(platform.page_of(execution_id))
+    expect(page.locator("#log .line")).to_have_count(len(_BEGIN))
+    assert steps(page) == _BEGIN
+    if broken:
+        crashed = platform.process("st2standalone")
+        crashed.send(signal.SIGKILL)
+        assert crashed.wait(10)
+        expect(page.locator("#connection")).to_have_text("reconnecting")
+        platform.start()
+    gate.touch()
+    expect(page.locator("#connection")).to_have_text("ended", timeout=30_000)
+    expect(page.locator("#status")).to_have_text("succeeded")
+    shown = steps(page)
+    assert shown[: len(_BEGIN)] == _BEGIN
+    assert sorted(shown[len(_BEGIN) :]) == sorted(_END)
+    # Steps may run at the same time; the lines of each are in order.
+    for path in {line.partition(": ")[0] for line in shown}:
+        assert _of(path, shown) == _of(path, [*_BEGIN, *_END])
+    # Afterwards it is the same, step by step.
+    page.reload()
+    expect(page.locator("#connection")).to_have_text("ended")
+    expect(page.locator("#log .line")).to_have_count(len(shown))
+    assert sorted(steps(page)) == sorted(shown)
+    # A step's path leads to the step, which alone is not a tree.
+    page.locator(".path", has_text="inner/wait").first.click()
+    expect(page.locator("#action")).to_have_text("core.local")
+    expect(page.locator("#log .line")).to_have_count(2)
+    assert texts(page) == ["inside", "out"]
+
+
+def test_a_large_workflow(page: Page, platform: PagePlatform) -> None:
+    """Its end first; from the beginning, all of it by scrolling: nothing missing, nothing doubled."""
+    count, lines = 100, 100
+    page.goto(platform.page_of(platform.run("flows.many", f"count={count}", f"lines={lines}")))
+    expect(page.locator("#status")).to_have_text("succeeded", timeout=90_000)
+    expect(page.locator("#connection")).to_have_text("ended")
+    assert page.locator("#log .line").count() <= 2000
+    page.keyboard.press("Home")
+    expect(page.locator("#log .text").first).to_have_text("core.local has started")
+    page.locator("#log").hover()
+    seen = dict.fromkeys(steps(page))
+    while page.locator("#connection").inner_text() != "ended":
+        last = [*seen][-1]
+        page.mouse.wheel(0, 10**6)
+        page.wait_for_function(f"last => {_STEPS}.at(-1) !== last", arg=last)
+        shown = steps(page)
+        assert len(set(shown)) == len(shown)
+        seen |= dict.fromkeys(shown)
+    assert len(seen) == (lines + 2) * count
 
 
 @pytest.fixture

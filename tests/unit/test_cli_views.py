@@ -105,6 +105,16 @@ def test_a_begun_line_never_wraps() -> None:
     assert screen(sink.getvalue()) == ["[t][stdout] " + "x" * 100]
 
 
+@pytest.mark.parametrize("columns", [10, 12, 20])
+def test_on_a_narrow_terminal_a_begun_line_comes_before_its_prefix(columns: int) -> None:
+    sink = io.StringIO()
+    view = LineView(sink, columns=columns)
+    view.show(output("Go on with all of it? "))
+    assert screen(sink.getvalue()) == ["Go on with all of it? "[: columns - 1]]
+    view.show(output("yes\n"))
+    assert screen(sink.getvalue()) == ["[t][stdout] Go on with all of it? yes"]
+
+
 def test_a_colour_goes_on_in_the_next_line_but_not_in_its_prefix() -> None:
     text = shown(output("\x1b[31mred\nstill\x1b[0m\nplain\n"), columns=40)
     assert text == ("[t][stdout] \x1b[31mred\x1b[0m\n[t][stdout] \x1b[31mstill\x1b[0m\x1b[0m\n[t][stdout] plain\n")
