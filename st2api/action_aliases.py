@@ -11,14 +11,17 @@ from st2api.context import api
 from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import ValidationError
 from st2common.http import body, query
-from st2common.http.authorization import checks_objects, needs, require, require_new, rights
+from st2common.http.authorization import checks_objects, needs, require, require_name, require_new, rights
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, no_content
 from st2common.models import action_aliases
+from st2common.models.connection import Document
 from st2common.rbac.resolution import content_uids
-from st2common.services.action_aliases import create_alias, delete_alias, get_alias, update_alias
 from st2common.services.alias_execution import match_command
 from st2common.services.alias_matching import displays_of
+from st2common.services.content_changes import ACTION_ALIASES
+from st2common.transport.port import SCHEMA_VERSION
+from st2common.transport.topology import ACTIONALIAS
 
 FIELDS = (
     "id",
@@ -65,7 +68,7 @@ def list_aliases() -> Response:
 @routes.get("/<ref_or_id>")
 @checks_objects
 def get_one_alias(ref_or_id: str) -> Response:
-    found = get_alias(ref_or_id)
+    found = ACTION_ALIASES.get(ref_or_id)
     require("action_alias_view", *content_uids(found))
     return answer(found)
 
@@ -75,25 +78,23 @@ def get_one_alias(ref_or_id: str) -> Response:
 def add_alias() -> Response:
     wanted = _wanted()
     require_new("action_alias", wanted.get("pack") or DEFAULT_PACK, wanted["name"])
-    return answer(create_alias(api().transport, wanted), 201)
+    return answer(_told("create", ACTION_ALIASES.create(wanted)), 201)
 
 
 @routes.put("/<ref_or_id>")
 @checks_objects
 def change_alias(ref_or_id: str) -> Response:
-    wanted, earlier = _wanted(), get_alias(ref_or_id)
+    wanted, earlier = _wanted(), ACTION_ALIASES.get(ref_or_id)
     require("action_alias_modify", *content_uids(earlier))
-    pack: str = wanted.get("pack") or earlier["pack"]
-    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
-        require_new("action_alias", pack, wanted["name"])
-    return answer(update_alias(api().transport, ref_or_id, wanted))
+    require_name("action_alias", earlier, wanted)
+    return answer(_told("update", ACTION_ALIASES.update(earlier["id"], wanted)))
 
 
 @routes.delete("/<ref_or_id>")
 @checks_objects
 def remove_alias(ref_or_id: str) -> Response:
-    require("action_alias_delete", *content_uids(get_alias(ref_or_id)))
-    delete_alias(api().transport, ref_or_id)
+    require("action_alias_delete", *content_uids(ACTION_ALIASES.get(ref_or_id)))
+    _told("delete", ACTION_ALIASES.delete(ref_or_id))
     return no_content()
 
 
@@ -133,6 +134,12 @@ def _filter() -> re.Pattern[str] | None:
         return re.compile(text, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValidationError(f'Parameter "filter" is no regular expression: {error}') from None
+
+
+def _told(key: str, alias: Document) -> Document:
+    """Each change is an event of the exchange ``st2.actionalias``."""
+    api().transport.notify(ACTIONALIAS, key, {"v": SCHEMA_VERSION, "alias": alias})
+    return alias
 
 
 def _wanted() -> dict[str, Any]:

@@ -9,12 +9,12 @@ from flask import Blueprint, Response
 from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import NotFound
 from st2common.http import body, query
-from st2common.http.authorization import checks_objects, needs, require, require_new
+from st2common.http.authorization import checks_objects, needs, require, require_name, require_new
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, no_content
 from st2common.models import policies, policy_types
 from st2common.rbac.resolution import content_uids
-from st2common.services.policies import create_policy, delete_policy, get_policy, update_policy
+from st2common.services.content_changes import POLICIES
 
 FIELDS = (
     "id",
@@ -52,7 +52,7 @@ def list_policies() -> Response:
 @routes.get("/policies/<ref_or_id>")
 @checks_objects
 def get_one_policy(ref_or_id: str) -> Response:
-    found = get_policy(ref_or_id)
+    found = POLICIES.get(ref_or_id)
     require("policy_view", *content_uids(found))
     return answer(found)
 
@@ -62,25 +62,23 @@ def get_one_policy(ref_or_id: str) -> Response:
 def add_policy() -> Response:
     wanted = _wanted()
     require_new("policy", wanted.get("pack") or DEFAULT_PACK, wanted["name"])
-    return answer(create_policy(wanted), 201)
+    return answer(POLICIES.create(wanted), 201)
 
 
 @routes.put("/policies/<ref_or_id>")
 @checks_objects
 def change_policy(ref_or_id: str) -> Response:
-    wanted, earlier = _wanted(), get_policy(ref_or_id)
+    wanted, earlier = _wanted(), POLICIES.get(ref_or_id)
     require("policy_modify", *content_uids(earlier))
-    pack: str = wanted.get("pack") or earlier["pack"]
-    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
-        require_new("policy", pack, wanted["name"])
-    return answer(update_policy(ref_or_id, wanted))
+    require_name("policy", earlier, wanted)
+    return answer(POLICIES.update(earlier["id"], wanted))
 
 
 @routes.delete("/policies/<ref_or_id>")
 @checks_objects
 def remove_policy(ref_or_id: str) -> Response:
-    require("policy_delete", *content_uids(get_policy(ref_or_id)))
-    delete_policy(ref_or_id)
+    require("policy_delete", *content_uids(POLICIES.get(ref_or_id)))
+    POLICIES.delete(ref_or_id)
     return no_content()
 
 

@@ -10,7 +10,15 @@ from st2api.context import api
 from st2common.content.pack_files import DEFAULT_PACK
 from st2common.errors import NotFound
 from st2common.http import body, query
-from st2common.http.authorization import checks_objects, needs, require, require_execute, require_new, rights
+from st2common.http.authorization import (
+    checks_objects,
+    needs,
+    require,
+    require_execute,
+    require_name,
+    require_new,
+    rights,
+)
 from st2common.http.paging import Attributes, Page
 from st2common.http.responses import answer, no_content
 from st2common.models import rules, trigger_types
@@ -104,9 +112,7 @@ def add_rule() -> Response:
 @checks_objects
 def change_rule(ref_or_id: str) -> Response:
     wanted, earlier = _wanted(), _visible(ref_or_id, "rule_modify")
-    pack: str = wanted.get("pack") or earlier["pack"]
-    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
-        require_new("rule", pack, wanted["name"])
+    require_name("rule", earlier, wanted)
     _require_parts(wanted)
     [changed] = shown([update_rule(api().transport, earlier["id"], wanted)], mask=api().masks_secrets())
     return answer(changed)

@@ -84,6 +84,13 @@ def require_new(resource_type: str, pack: str, name: str) -> None:
     require(f"{resource_type}_create", f"{resource_type}:{pack}:{name}", pack_uid(pack))
 
 
+def require_name(resource_type: str, earlier: Document, wanted: Document) -> None:
+    """:func:`require_new` for content of a pack whose new metadata gives it another name."""
+    pack: str = wanted.get("pack") or earlier["pack"]
+    if (pack, wanted["name"]) != (earlier["pack"], earlier["name"]):
+        require_new(resource_type, pack, wanted["name"])
+
+
 def require_execute(action_ref: str) -> None:
     """:func:`require` for running an action, whether it exists or not."""
     pack, _, name = action_ref.partition(".")

@@ -10,7 +10,7 @@ from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
 from st2common.models.listing import collection_of
-from st2common.models.pack_content import PackContent
+from st2common.models.pack_content import PackContent, common_to_api, names_of
 
 
 class ActionAlias(MongoDocument):  # type: ignore[misc]
@@ -42,28 +42,19 @@ class ActionAlias(MongoDocument):  # type: ignore[misc]
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> ActionAlias:
         """An alias of validated metadata that names its pack; what follows from the names is filled in."""
-        pack, name = metadata["pack"], metadata["name"]
-        computed = {"id": None, "ref": f"{pack}.{name}", "uid": f"action_alias:{pack}:{name}"}
-        return cls(**{**metadata, **computed})
+        return cls(**{**metadata, "id": None, **names_of("action_alias", metadata)})
 
 
 def to_api(stored: Mapping[str, Any]) -> Document:
     """The form that clients see."""
     return {
-        "uid": stored["uid"],
-        "metadata_file": stored.get("metadata_file") or "",
-        "name": stored["name"],
-        "ref": stored["ref"],
-        "description": stored.get("description") or "",
-        "pack": stored["pack"],
-        "enabled": stored.get("enabled", True),
+        **common_to_api(stored),
         "action_ref": stored["action_ref"],
         "formats": stored.get("formats") or [],
         "ack": stored.get("ack") or {},
         "result": stored.get("result") or {},
         "extra": stored.get("extra") or {},
         "immutable_parameters": stored.get("immutable_parameters") or {},
-        "id": str(stored["_id"]),
     }
 
 

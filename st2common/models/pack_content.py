@@ -12,6 +12,23 @@ from st2common.models.listing import by_name_or_id, collection_of, equalities, p
 from st2common.models.recent import Recent
 
 
+def names_of(resource_type: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The reference and the uid of an object whose metadata names its pack."""
+    pack, name = metadata["pack"], metadata["name"]
+    return {"ref": f"{pack}.{name}", "uid": f"{resource_type}:{pack}:{name}"}
+
+
+def common_to_api(stored: Mapping[str, Any]) -> Document:
+    """What aliases and policies have in common, as clients see it."""
+    return {
+        **{name: stored[name] for name in ("uid", "name", "ref", "pack")},
+        "metadata_file": stored.get("metadata_file") or "",
+        "description": stored.get("description") or "",
+        "enabled": stored.get("enabled", True),
+        "id": str(stored["_id"]),
+    }
+
+
 class PackContent:
     """The queries of one kind of content."""
 

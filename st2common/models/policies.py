@@ -10,7 +10,7 @@ from mongoengine import Document as MongoDocument
 
 from st2common.models.connection import Document
 from st2common.models.listing import collection_of
-from st2common.models.pack_content import PackContent
+from st2common.models.pack_content import PackContent, common_to_api, names_of
 from st2common.models.recent import Recent
 
 
@@ -40,25 +40,16 @@ class Policy(MongoDocument):  # type: ignore[misc]
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Policy:
         """A policy of validated metadata that names its pack; what follows from the names is filled in."""
-        pack, name = metadata["pack"], metadata["name"]
-        computed = {"id": None, "ref": f"{pack}.{name}", "uid": f"policy:{pack}:{name}"}
-        return cls(**{**metadata, **computed})
+        return cls(**{**metadata, "id": None, **names_of("policy", metadata)})
 
 
 def to_api(stored: Mapping[str, Any]) -> Document:
     """The form that clients see."""
     return {
-        "uid": stored["uid"],
-        "metadata_file": stored.get("metadata_file") or "",
-        "name": stored["name"],
-        "ref": stored["ref"],
-        "description": stored.get("description") or "",
-        "pack": stored["pack"],
-        "enabled": stored.get("enabled", True),
+        **common_to_api(stored),
         "resource_ref": stored["resource_ref"],
         "policy_type": stored["policy_type"],
         "parameters": stored.get("parameters") or {},
-        "id": str(stored["_id"]),
     }
 
 

@@ -63,11 +63,11 @@ def post(message: Mapping[str, Any], channel: str, user: str | None, whisper: bo
 
 def _alias(execution: Mapping[str, Any]) -> dict[str, Any]:
     """Empty for an execution that was not started by one, or by one that is gone."""
-    ref = execution["context"].get("action_alias_ref")
-    if not ref:
+    started_by = execution["context"].get("action_alias_ref")
+    if not started_by:
         return {}
     try:
-        alias: dict[str, Any] = request("GET", f"/actionalias/{quote(ref, safe='')}")
+        alias: dict[str, Any] = request("GET", f"/actionalias/{quote(started_by['id'], safe='')}")
     except ApiError as error:
         if error.status == 404:
             return {}

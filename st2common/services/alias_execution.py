@@ -107,7 +107,7 @@ class AliasExecutor:
             user=said.user,
             context={
                 **said.context,
-                "action_alias_ref": alias["ref"],
+                "action_alias_ref": {"id": alias["id"], "name": alias["name"]},
                 "api_user": said.user,
                 "source_channel": said.source_channel,
             },

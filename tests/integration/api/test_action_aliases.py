@@ -142,7 +142,7 @@ def test_running_what_was_said(client: FlaskClient, alias: dict[str, Any]) -> No
         "user": "stanley",
         "pack": "core",
         "api_user": "stanley",
-        "action_alias_ref": "mine.run",
+        "action_alias_ref": {"id": alias["id"], "name": "run"},
         "source_channel": "#ops",
     }
     data = {"user": "ann", "source_channel": "#ops", "source_context": {"t": 1}}
