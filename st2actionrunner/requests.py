@@ -12,8 +12,7 @@ from pymongo.database import Database
 from st2actionrunner.launch import RunRequest
 from st2common.auth import action_tokens
 from st2common.content.paths import pack_directory
-from st2common.datastore.crypto import KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.models.connection import Document
 from st2common.services.pack_configs import PackConfig, secrets_of
 from st2common.services.parameters import split_for_run
@@ -36,8 +35,8 @@ class RequestBuilder:
                 fit its schema.
         """
         action = document["action"]
-        key_file = KeyFile.of_config(self._config)
-        pack_config = PackConfig(action["pack"], KeyLookup(self._database, key_file, document["context"]))
+        keys = KeyAccess.of_config(self._config)
+        pack_config = PackConfig(action["pack"], KeyLookup(self._database, keys.of_platform(), document["context"]))
         runner_parameters, action_parameters = split_for_run(
             action,
             document["runner"],
@@ -45,7 +44,7 @@ class RequestBuilder:
             document["context"],
             config=pack_config,
             # What is decrypted now would not be known to the masker of the output.
-            st2kv=KeyLookup(self._database, None, document["context"]),
+            st2kv=KeyLookup(self._database, keys.without_secrets(), document["context"]),
         )
         pack_path = pack_directory(self._config, action["pack"])
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from st2api.context import api
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.http import body
 from st2common.http.authorization import checks_objects, require_execute
 from st2common.http.responses import answer
@@ -72,6 +72,6 @@ def _executor() -> AliasExecutor:
     return AliasExecutor(
         api().database,
         api().transport,
-        key_file=KeyFile.of_config(api().config),
+        keys=KeyAccess.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )

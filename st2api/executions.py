@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from st2api.context import api
 from st2api.execution_schemas import CHANGE, CREATE, REPEAT, SECRETS
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.http import authentication, body, query
 from st2common.http.authorization import checks_objects, enabled, needs, require_admin, require_execute, rights
@@ -123,7 +123,7 @@ def create_execution() -> Response:
         context=api().told_context({**(wanted.get("context") or {}), **_context_header(), **_who_may()}),
         delay=wanted.get("delay"),
         notify=wanted.get("notify"),
-        key_file=KeyFile.of_config(api().config),
+        keys=KeyAccess.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer(shown(stored), 201)
@@ -150,7 +150,7 @@ def repeat_execution(execution_id: str) -> Response:
         reset=reset,
         context=api().told_context(),
         delay=wanted.get("delay"),
-        key_file=KeyFile.of_config(api().config),
+        keys=KeyAccess.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer(shown(stored), 201)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from st2api.context import api
 from st2common.content import pack_index
 from st2common.content.pack_index import PackIndex
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.http import body
 from st2common.http.authorization import needs
@@ -87,7 +87,7 @@ def _started(action_ref: str, parameters: dict[str, Any]) -> Response:
         parameters=parameters,
         user=api().user,
         context=api().told_context(),
-        key_file=KeyFile.of_config(api().config),
+        keys=KeyAccess.of_config(api().config),
         web_base_url=api().config.webui.webui_base_url,
     )
     return answer({"execution_id": str(stored["_id"])}, 202)

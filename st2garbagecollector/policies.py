@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pymongo.database import Database
 
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.models import policies
 from st2common.models.connection import Document
 from st2common.models.policy_slots import PolicySlots
@@ -28,11 +28,11 @@ class PolicyKeeper:
     rest = 0.0
 
     def __init__(
-        self, database: Database[Document], transport: Transport, key_file: KeyFile, on_end: Callable[[], None]
+        self, database: Database[Document], transport: Transport, keys: KeyAccess, on_end: Callable[[], None]
     ) -> None:
         """``on_end`` is called, in any thread, when there may be something to do before the interval is over."""
         self._admission = Admission(database, transport)
-        self._retries = Retries(database, transport, key_file)
+        self._retries = Retries(database, transport, keys)
         self._slots = PolicySlots(database)
         self._transport = transport
         self._on_end = on_end

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from st2common import metrics
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.leases import COLLECTOR, Lease
@@ -51,7 +51,7 @@ class GarbageCollectorService:
         """
         owner = f"{socket.gethostname()}-{os.getpid()}"
         self._lease = Lease(database, COLLECTOR, owner, LEASE)
-        self._policies = PolicyKeeper(database, transport, KeyFile.of_config(config), self._hurry)
+        self._policies = PolicyKeeper(database, transport, KeyAccess.of_config(config), self._hurry)
         self._jobs = [*_jobs(config, database, transport, owner), self._policies]
         self._due = dict.fromkeys(self._jobs, 0.0)
         self._stop = threading.Event()

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import St2Error
 from st2common.expressions.templates import TemplateError
 from st2common.models.connection import Document
@@ -36,7 +36,7 @@ class Enforcer:
         self._database = database
         self._transport = transport
         self._user: str = config.system_user.user
-        self._key_file = KeyFile.of_config(config)
+        self._keys = KeyAccess.of_config(config)
         self._web_base_url: str | None = config.webui.webui_base_url
         self._executions = Executions(database)
         self._limits = Limits(config, database)
@@ -99,7 +99,7 @@ class Enforcer:
             context=context,
             names={"trigger": instance.get("payload") or {}},
             execution_id=identity,
-            key_file=self._key_file,
+            keys=self._keys,
             web_base_url=self._web_base_url,
         )
 

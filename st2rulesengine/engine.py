@@ -17,8 +17,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from st2common.datastore.crypto import KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.models.connection import Document
 from st2common.models.rule_enforcements import RuleEnforcements, identity
 from st2common.models.trigger_instances import Status, TriggerInstances
@@ -49,7 +48,7 @@ class Engine:
     def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
         self._database = database
         self._user: str = config.system_user.user
-        self._key_file = KeyFile.of_config(config)
+        self._keys = KeyAccess.of_config(config)
         self._instances = TriggerInstances(database)
         self._enforcements = RuleEnforcements(database)
         self._enforcer = Enforcer(config, database, transport)
@@ -81,7 +80,7 @@ class Engine:
             self._instances.set_status(failed, Status.PROCESSING_FAILED)
 
     def _match(self, instance: Document) -> list[Match]:
-        st2kv = KeyLookup(self._database, self._key_file, {"user": self._user})
+        st2kv = KeyLookup(self._database, self._keys, {"user": self._user})
         event = Event(instance.get("payload") or {}, st2kv)
         return self.index.matcher(instance["trigger"]).match(event)
 

@@ -22,7 +22,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from st2common.clock import now_us
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ValidationError
 from st2common.models import rules
 from st2common.models.connection import Document
@@ -63,6 +63,7 @@ class ExecutionTriggers:
         self._lease = Lease(database, LEASE_NAME, owner, LEASE)
         self._progress = database[PROGRESS]
         self._possible = set(TRIGGERS) if config.action_sensor.enable else set(TRIGGERS) - {ACTION}
+        self._keys = KeyAccess.of_config(config).without_secrets()
         self._emit_when = frozenset(config.action_sensor.emit_when)
         self._wanted: set[str] = set()
         # Whether nothing was looked at yet: an engine that ran before us may have left its progress.
@@ -210,7 +211,7 @@ class ExecutionTriggers:
     def _fire(self, execution: Mapping[str, Any]) -> None:
         if execution["_id"] in self._done:
             return
-        st2kv = KeyLookup(self._database, None, execution["context"])
+        st2kv = KeyLookup(self._database, self._keys, execution["context"])
         happened = execution.get("end_timestamp") or execution["log"][-1]["timestamp"]
         wanted = {trigger for trigger, since in self._since.items() if since <= happened}
         for event in of_execution(execution, wanted, self._emit_when, st2kv):

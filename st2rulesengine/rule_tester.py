@@ -15,7 +15,7 @@ from st2common import config as configuration
 from st2common.config.clients import connect_database
 from st2common.content import rule_metadata
 from st2common.content.loader import load
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ConfigError, ValidationError
 from st2common.expressions import templates
 from st2common.models import connection, rules
@@ -61,7 +61,8 @@ def _test_with_database(options: argparse.Namespace) -> int:
     database = connect_database(config)
     try:
         rule, instance = _rule(options), _instance(options, TriggerInstances(database))
-        return _test(rule, instance, KeyLookup(database, None, {"user": _user(config)}))
+        keys = KeyAccess.of_config(config).without_secrets()
+        return _test(rule, instance, KeyLookup(database, keys, {"user": _user(config)}))
     finally:
         connection.disconnect()
 

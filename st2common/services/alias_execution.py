@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import NotFound, ValidationError
 from st2common.models import action_aliases, actions
 from st2common.models.connection import Document
@@ -74,11 +74,11 @@ def named_format(name: str, representation: str) -> tuple[Document, Format]:
 
 class AliasExecutor:
     def __init__(
-        self, database: Database[Document], transport: Transport, *, key_file: KeyFile, web_base_url: str | None
+        self, database: Database[Document], transport: Transport, *, keys: KeyAccess, web_base_url: str | None
     ) -> None:
         self._database = database
         self._transport = transport
-        self._key_file = key_file
+        self._keys = keys
         self._web_base_url = web_base_url
 
     def execute(self, alias: Document, form: Format, command: str, said: Conversation) -> list[Document]:
@@ -112,7 +112,7 @@ class AliasExecutor:
                 "source_channel": said.source_channel,
             },
             notify=_notify(said),
-            key_file=self._key_file,
+            keys=self._keys,
             web_base_url=self._web_base_url,
         )
         execution = to_api(stored, web_base_url=self._web_base_url)

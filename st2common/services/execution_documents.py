@@ -16,8 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, WriteError
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ValidationError
 from st2common.models import actions, runner_types
 from st2common.models.connection import Document
@@ -81,7 +80,7 @@ def give_parameters(
     kept: Mapping[str, Any] | None = None,
     names: Mapping[str, Any] | None = None,
     literal: bool = False,
-    key_file: KeyFile | None = None,
+    keys: KeyAccess | None = None,
 ) -> None:
     """Render, cast and check the parameters, and have the execution hold them.
 
@@ -90,8 +89,10 @@ def give_parameters(
         ValidationError: the action is disabled, or does not take them.
     """
     action, runner_type = execution["action"], execution["runner"]
-    st2kv = KeyLookup(database, key_file or KeyFile(), execution["context"])
-    config = PackConfig(action["pack"], KeyLookup(database, key_file or KeyFile(), execution["context"]))
+    keys = keys or KeyAccess()
+    st2kv = KeyLookup(database, keys, execution["context"])
+    # Whoever may run the action uses the configuration of its pack, which is the administrator's.
+    config = PackConfig(action["pack"], KeyLookup(database, keys.of_platform(), execution["context"]))
     to_render, values = ({}, {**(kept or {}), **parameters}) if literal else (parameters, kept)
     with _telling_no_secrets(st2kv):
         live = action_parameters.live_parameters(

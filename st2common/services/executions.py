@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.expressions.templates import TemplateError
 from st2common.models import actions, policies, runner_types
@@ -48,7 +48,7 @@ def request_execution(
     execution_id: ObjectId | None = None,
     place: Place | None = None,
     literal: bool = False,
-    key_file: KeyFile | None = None,
+    keys: KeyAccess | None = None,
     web_base_url: str | None = None,
 ) -> Document:
     """Accept an execution: check everything, store it, tell about it, queue it. The stored document.
@@ -59,8 +59,8 @@ def request_execution(
     themselves: ``{"trigger": <payload>}``. ``notify`` says who is told how it ended; what the action says holds
     without it. ``execution_id`` is for who has to make this execution once, however often it tries. ``place`` is that
     of a step of a workflow; one whose action does nothing has ended when this returns. ``literal``: the parameters are
-    what they are, also where they look like templates. ``key_file`` decrypts the secrets of the datastore that
-    templates ask for.
+    what they are, also where they look like templates. ``keys`` says which keys of the datastore templates may
+    read, and decrypts.
 
     Raises:
         TemplateError: a parameter could not be rendered; the execution exists, as failed.
@@ -80,7 +80,7 @@ def request_execution(
     if delay:
         execution["delay"] = delay
     try:
-        give_parameters(database, execution, parameters, kept=kept, names=names, literal=literal, key_file=key_file)
+        give_parameters(database, execution, parameters, kept=kept, names=names, literal=literal, keys=keys)
     except TemplateError as error:
         events = ExecutionEvents(transport, web_base_url)
         _store_failed(database, transport, events, execution, {**(kept or {}), **parameters}, error)

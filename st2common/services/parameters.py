@@ -278,9 +278,9 @@ def _cast(name: str, value: Any, schema: ParameterSchema) -> Any:
     try:
         return cast(value, known["type"])
     except (ValueError, TypeError, OverflowError) as error:
+        # In the words that clients of the family know.
         hidden = f'The value of parameter "{name}" is no {known["type"]}'
-        reason = hidden if known.get("secret") else f'{error} (parameter "{name}")'
-        raise ValidationError(reason) from None
+        raise ValidationError(hidden if known.get("secret") else str(error)) from None
 
 
 def _message(error: SchemaError, schema: ParameterSchema) -> str:

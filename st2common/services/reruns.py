@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import NotFound, ValidationError
 from st2common.models import runner_types
 from st2common.models.connection import Document
@@ -31,7 +31,7 @@ def rerun_execution(
     reset: list[str] | None = None,
     context: Mapping[str, Any] | None = None,
     delay: int | None = None,
-    key_file: KeyFile | None = None,
+    keys: KeyAccess | None = None,
     web_base_url: str | None = None,
 ) -> Document:
     """Run the action of an execution once more, with its parameters where ``parameters`` has no other value.
@@ -59,7 +59,7 @@ def rerun_execution(
         delay=delay,
         kept=earlier.get("parameters"),
         kept_secrets=earlier.get("decrypted") or (),
-        key_file=key_file,
+        keys=keys,
         web_base_url=web_base_url,
     )
 

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.models import policies
 from st2common.models.connection import Document
@@ -31,10 +31,10 @@ _NEVER_STORED = 600_000_000
 class Retries:
     """Safe to run in several processes at once: the retry of an execution has an id that is known before."""
 
-    def __init__(self, database: Database[Document], transport: Transport, key_file: KeyFile) -> None:
+    def __init__(self, database: Database[Document], transport: Transport, keys: KeyAccess) -> None:
         self._database = database
         self._transport = transport
-        self._key_file = key_file
+        self._keys = keys
         self._notes = PolicyRetries(database)
 
     def retry_ended(self) -> int:
@@ -79,7 +79,7 @@ class Retries:
             kept=earlier.get("parameters"),
             kept_secrets=earlier.get("decrypted") or (),
             execution_id=note["next"],
-            key_file=self._key_file,
+            keys=self._keys,
         )
         LOG.info("Policy %s: execution %s repeats %s", policy["ref"], retry["_id"], earlier["_id"])
         return 1

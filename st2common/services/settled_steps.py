@@ -13,7 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.models import actions, policies
 from st2common.models.connection import Document
@@ -73,7 +73,7 @@ def settle(
     kept_secrets: Sequence[str],
     execution_id: ObjectId,
     place: Place,
-    key_file: KeyFile,
+    keys: KeyAccess,
 ) -> Document | None:
     """The document of a step as it ends, if it may begin now, needs no runner and is small; None for all others.
 
@@ -91,7 +91,7 @@ def settle(
             execution_id=execution_id,
             place=place,
         )
-        give_parameters(database, execution, parameters, literal=True, key_file=key_file)
+        give_parameters(database, execution, parameters, literal=True, keys=keys)
         step = settled(execution)
         small = len(bson.encode(step)) <= MAX_BYTES
     except (ValidationError, BSONError, OverflowError, UnicodeEncodeError):

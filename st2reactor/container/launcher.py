@@ -13,8 +13,7 @@ from pymongo.database import Database
 
 from st2common.auth.tokens import Tokens
 from st2common.content.paths import pack_directory
-from st2common.datastore.crypto import KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.models.connection import Document
 from st2common.runners.python_environment import (
     import_path,
@@ -50,7 +49,8 @@ class Launcher:
         """
         pack = sensor["pack"]
         virtualenv = virtualenv_of(self._base / "virtualenvs", pack)
-        pack_config = PackConfig(pack, KeyLookup(self._database, KeyFile.of_config(self._config), {"user": USER}))
+        keys = KeyAccess.of_config(self._config).of_platform()
+        pack_config = PackConfig(pack, KeyLookup(self._database, keys, {"user": USER}))
         order = self._order(sensor, virtualenv, dict(pack_config), triggers)
         token = self._token(sensor["ref"])
         return Launch(

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from st2common.content import loader
 from st2common.content.errors import ContentError
 from st2common.content.paths import pack_directory
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ValidationError
 from st2common.models import runner_types
 from st2common.models.connection import Document
@@ -64,13 +64,14 @@ def begin(
         ValidationError: a parameter of the workflow cannot be rendered.
     """
     action, context = execution["action"], execution["context"]
+    keys = KeyAccess.of_config(config).without_secrets()
     own, inputs = split_for_run(
         action,
         execution["runner"],
         execution.get("parameters") or {},
         context,
-        config=PackConfig(action["pack"], KeyLookup(database, None, context)),
-        st2kv=KeyLookup(database, None, context),
+        config=PackConfig(action["pack"], KeyLookup(database, keys.of_platform(), context)),
+        st2kv=KeyLookup(database, keys, context),
     )
     about = {
         "action_execution_id": str(execution["_id"]),

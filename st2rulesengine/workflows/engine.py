@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from st2common.clock import now_us
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.errors import ValidationError
 from st2common.models import runner_types
 from st2common.models.connection import Document
@@ -147,6 +147,6 @@ class Engine:
             execution,
             workflow["earlier"],
             workflow["secrets"],
-            KeyFile.of_config(self._config),
+            KeyAccess.of_config(self._config),
             self._config.webui.webui_base_url,
         )

@@ -11,8 +11,7 @@ from bson import ObjectId
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from st2common.datastore.crypto import KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ValidationError
 from st2common.expressions.templates import TemplateError
 from st2common.models import runner_types
@@ -52,12 +51,13 @@ class Steps:
         execution: Document,
         earlier: Sequence[str],
         secrets: Sequence[str],
-        key_file: KeyFile,
+        keys: KeyAccess,
         web_base_url: str | None = None,
     ) -> None:
         """``execution`` is that of the workflow; see :mod:`st2common.models.workflow_executions` for ``earlier`` and
         ``secrets``."""
-        self._st2kv = KeyLookup(database, key_file, execution["context"])
+        self._st2kv = KeyLookup(database, keys, execution["context"])
+        self._config_keys = KeyLookup(database, keys.of_platform(), execution["context"])
         self._database = database
         self._transport = transport
         self._executions = Executions(database)
@@ -66,7 +66,7 @@ class Steps:
         self._id = str(execution["_id"])
         self._families = (self._id, *earlier)
         self._secrets = secrets
-        self._key_file = key_file
+        self._keys = keys
         self._web_base_url = web_base_url
         self._results: dict[str, Any] = {}
         #: What the steps have decrypted whose results were read.
@@ -77,7 +77,7 @@ class Steps:
         own = self._execution["context"]
         names = {
             "action_context": {"parent": {**own, "execution_id": self._id}},
-            "config_context": PackConfig(own["pack"], self._st2kv),
+            "config_context": PackConfig(own["pack"], self._config_keys),
             "system": self._st2kv.system,
         }
         return Lookups(
@@ -96,7 +96,8 @@ class Steps:
     @property
     def secrets(self) -> list[str]:
         """What expressions and steps have decrypted, now and before: it is masked in the steps that get it."""
-        return list(dict.fromkeys([*self._secrets, *self._st2kv.decrypted, *self._of_steps]))
+        decrypted = [*self._st2kv.decrypted, *self._config_keys.decrypted, *self._of_steps]
+        return list(dict.fromkeys([*self._secrets, *decrypted]))
 
     def states(self, keys: Collection[str]) -> dict[str, Document]:
         """Status and name of the runner of those that exist."""
@@ -168,7 +169,7 @@ class Steps:
             "kept_secrets": self._secrets_in(request.input),
             "execution_id": step_id(self._id, request.key),
             "place": self._place(request),
-            "key_file": self._key_file,
+            "keys": self._keys,
         }
 
     def _refuse(

@@ -10,7 +10,7 @@ import pytest
 from pymongo.database import Database
 
 from st2common.datastore.crypto import CryptoKey, KeyFile
-from st2common.datastore.lookup import KeyLookup
+from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.errors import ValidationError
 from st2common.expressions.templates import TemplateError
 from st2common.models import actions, runner_types
@@ -66,7 +66,7 @@ def request_it(database: Documents, bus: Transport, key_file: KeyFile) -> Callab
             parameters=parameters,
             user="ann",
             context=context,
-            key_file=key_file,
+            keys=KeyAccess(key_file),
         )
 
     return make
@@ -109,7 +109,9 @@ def test_a_repetition_knows_the_secrets_as_well(
     request_it: Request, database: Documents, bus: Transport, key_file: KeyFile
 ) -> None:
     first = str(request_it(cmd=WITH_PASSWORD)["_id"])
-    again = rerun_execution(database, bus, execution_id=first, parameters={"timeout": 5}, user="bob", key_file=key_file)
+    again = rerun_execution(
+        database, bus, execution_id=first, parameters={"timeout": 5}, user="bob", keys=KeyAccess(key_file)
+    )
     assert again["parameters"]["cmd"] == f"login {SECRET}"
     assert to_api(again)["parameters"] == {"cmd": f"login {MASK}", "timeout": 5}
     assert secret_values(again) == [SECRET]
@@ -147,7 +149,7 @@ def test_what_cannot_be_decrypted_fails_the_execution(request_it: Request, datab
 def test_nothing_is_decrypted_where_nobody_could_hide_it(
     request_it: Request, database: Documents, key_file: KeyFile
 ) -> None:
-    ciphertext = KeyLookup(database, key_file, {}).system["password"]
-    assert KeyLookup(database, key_file, {}).decrypt(ciphertext) == SECRET
+    ciphertext = KeyLookup(database, KeyAccess(key_file), {}).system["password"]
+    assert KeyLookup(database, KeyAccess(key_file), {}).decrypt(ciphertext) == SECRET
     with pytest.raises(ValidationError, match="and not later"):
-        KeyLookup(database, None, {}).decrypt(ciphertext)
+        KeyLookup(database, KeyAccess(decrypts=False), {}).decrypt(ciphertext)

@@ -117,7 +117,7 @@ def test_the_caller_does_not_say_who_it_is(request_local: Request) -> None:
         (
             "core.local",
             {"cmd": "true", "timeout": "abc"},
-            "invalid literal for int() with base 10: 'abc' (parameter \"timeout\")",
+            "invalid literal for int() with base 10: 'abc'",
         ),
         ("core.local", {"cmd": "true", "sudo": True}, "Override of immutable parameter(s) ['sudo'] is unsupported."),
     ],

@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from st2common.clock import now_us
 from st2common.content import policy_metadata
-from st2common.datastore.crypto import KeyFile
+from st2common.datastore.lookup import KeyAccess
 from st2common.models import actions, policies, runner_types
 from st2common.models.executions import Executions
 from st2common.models.policies import Policy
@@ -204,7 +204,7 @@ def test_a_delay_comes_before_the_policy(
 
 
 def retries_of(database: Documents, bus: MemoryTransport) -> Retries:
-    return Retries(database, bus, KeyFile())
+    return Retries(database, bus, KeyAccess())
 
 
 def newest(database: Documents) -> dict[str, Any]:
