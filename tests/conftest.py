@@ -13,10 +13,21 @@ from xdist.scheduler import LoadScopeScheduling
 from st2common.models import connection
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.memory import MemoryTransport
-from tests.servers import running_database, running_rabbitmq
+from tests.servers import fast_directory, running_database, running_rabbitmq
 
 # Directories whose tests share what is dear to start: in a parallel run all of one go to the same worker.
 _TOGETHER = ("tests/official/", "tests/integration/rbac/", "tests/integration/stream/")
+
+
+# What takes longest in one piece begins first, so that the other workers are not done long before it.
+_FIRST = ("tests/official/", "tests/acceptance/", "tests/chaos/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((place for place, start in enumerate(_FIRST) if item.nodeid.startswith(start)), len(_FIRST))
+
+    items.sort(key=place)
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
@@ -32,16 +43,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def rabbitmq_url() -> Iterator[str]:
     """A private RabbitMQ node. Everything that a test declares there stays: use names of your own."""
-    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as broker:
+    with fast_directory() as directory, running_rabbitmq(directory) as broker:
         yield broker.url
 
 
 @pytest.fixture(scope="session")
-def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_uri() -> Iterator[str]:
     """A server of MongoDB's protocol."""
-    with running_database(tmp_path_factory.mktemp("database")) as server:
+    with fast_directory() as directory, running_database(directory) as server:
         yield server.uri
 
 

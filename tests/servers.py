@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from st2ctl.embedded import EmbeddedDatabase, PrivateRabbitMQ
+
+_MEMORY_DISK = Path("/dev/shm")
+_ROOM_BYTES = 4 * 1024**3
 
 
 def free_ports(count: int) -> list[int]:
@@ -17,6 +22,14 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def fast_directory() -> Iterator[Path]:
+    """In memory where there is room: servers whose files come and go with each test mostly wait for a real disk."""
+    memory = _MEMORY_DISK if _MEMORY_DISK.is_dir() and shutil.disk_usage(_MEMORY_DISK).free > _ROOM_BYTES else None
+    with tempfile.TemporaryDirectory(prefix="st2-tests-", dir=memory) as directory:
+        yield Path(directory)
 
 
 @contextlib.contextmanager

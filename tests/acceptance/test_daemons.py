@@ -176,6 +176,7 @@ def test_stop_with_cancel_ends_the_actions_that_run(platform: Platform) -> None:
     assert canceled["status"] == "canceled"
 
 
+@pytest.mark.full
 def test_clean_starts_anew_and_asks_before(platform: Platform) -> None:
     execution_id = start_action(platform, "true")
     declined = platform.ctl("clean", answer="n\n")
@@ -187,6 +188,7 @@ def test_clean_starts_anew_and_asks_before(platform: Platform) -> None:
     assert platform.st2("run", "core.local", "cmd=true").returncode == 0
 
 
+@pytest.mark.full
 def test_a_second_platform_on_the_same_ports_is_refused(platform: Platform, tmp_path: Path) -> None:
     var = tmp_path / "var"
     var.mkdir()
