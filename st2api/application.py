@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Flask
 from oslo_config import cfg
 from pymongo.database import Database
@@ -48,14 +50,18 @@ from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.output.bells import BellTower
 from st2common.output.mongo_log import MongoOutputLog
+from st2common.service import Service
 from st2common.services.events import ExecutionEvents
 from st2common.transport.port import Transport
 
 PREFIXES = ("/v1", "/api/v1")
 
 
-def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> Flask:
-    """The application; whoever runs it calls :func:`close` at the end."""
+def make_app(
+    config: cfg.ConfigOpts, database: Database[Document], transport: Transport, beside: Sequence[Service] = ()
+) -> Flask:
+    """The application; whoever runs it calls :func:`close` at the end. ``beside``: what else runs in this process, for
+    the answer whether that is ready."""
     app = create_app("st2api", prefixes=PREFIXES, origins=allowed_origins(config))
     log = MongoOutputLog(database)
     context = Api(
@@ -102,7 +108,8 @@ def make_app(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         service_registry.routes,
     ):
         app.register_blueprint(routes)
-    app.register_blueprint(probes.blueprint(probes.Readiness(database, transport, {"st2api": lambda: health(app)})))
+    services = {"st2api": lambda: health(app), **{service.name: service.health for service in beside}}
+    app.register_blueprint(probes.blueprint(probes.Readiness(database, transport, services)))
     raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, execution_filters.routes, executions.routes):
         app.register_blueprint(routes)

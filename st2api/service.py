@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from oslo_config import cfg
 from pymongo.database import Database
 
@@ -18,6 +20,7 @@ from st2common.models.sensor_runs import SensorRuns
 from st2common.models.traces import Traces
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.output.mongo_log import MongoOutputLog
+from st2common.service import Service
 from st2common.transport.port import Transport
 from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE
 
@@ -27,11 +30,14 @@ class ApiService:
 
     name = "st2api"
 
-    def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
+    def __init__(
+        self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport, beside: Sequence[Service] = ()
+    ) -> None:
+        """``beside``: the other services of this process."""
         require_loopback(config, "api")
         self._transport = transport
         self._database = database
-        self._app = application.make_app(config, database, transport)
+        self._app = application.make_app(config, database, transport, beside)
         self._server = GeventServer(self.name, self._app, config.api.host, config.api.port)
 
     @property

@@ -74,7 +74,7 @@ def _run_on(server: SupervisedDatabase, config: cfg.ConfigOpts, state_path: Path
 def _compose(config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> list[Service]:
     """In the order in which they start: what takes work in is last, so that it stops first."""
     asks = config.auth.enable
-    return [
+    services: list[Service] = [
         *([AuthService(config=config, database=database, transport=transport)] if asks else []),
         StreamService(config=config, database=database, transport=transport),
         GarbageCollectorService(config=config, database=database, transport=transport),
@@ -82,5 +82,5 @@ def _compose(config: cfg.ConfigOpts, database: Database[Document], transport: Tr
         WorkflowEngineService(config=config, database=database, transport=transport),
         RunnerService(config=config, database=database, transport=transport),
         SensorContainerService(config=config, database=database, transport=transport),
-        ApiService(config=config, database=database, transport=transport),
     ]
+    return [*services, ApiService(config=config, database=database, transport=transport, beside=services)]

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
 
 import amqp
-from kombu.utils.url import parse_url
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from st2common.config import unknown
-from st2common.config.clients import tls_parameters
-from st2common.content import paths
+from st2common.content import pack_environment, paths
 from st2common.errors import St2Error
-from st2common.models import indexes
+from st2common.models import indexes, schema
 from st2common.models.connection import Document
-from st2ctl import heartbeats
+from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE
+from st2ctl import broker, heartbeats
+from st2ctl.daemons import STANDALONE
 from st2ctl.database import connected
 from st2ctl.installation import Installation
 
@@ -32,9 +32,13 @@ from st2ctl.installation import Installation
 _CLOCK_WARNING, _CLOCK_PROBLEM = 2.0, 10.0
 # Share of a disk, in percent, from which on it is nearly full.
 _DISK_WARNING = 90
-# Seconds for a broker to answer.
-_BROKER_TIMEOUT = 5
 _OLDEST_RABBITMQ = (3, 10)
+# Who takes from each queue.
+_CONSUMERS = {
+    EXECUTIONS_TO_RUN: "st2actionrunner",
+    WORKFLOWS_TO_ADVANCE: "st2rulesengine",
+    TRIGGER_INSTANCES: "st2rulesengine",
+}
 
 
 class State(StrEnum):
@@ -71,7 +75,8 @@ def run(installation: Installation, as_json: bool, tell: Callable[[str], None]) 
 def _examine(installation: Installation) -> Findings:
     yield from _configuration(installation)
     yield from _permissions(installation)
-    yield from _broker(installation)
+    if all(beat.name != STANDALONE for beat in heartbeats.read_all(installation.state_path)):
+        yield from _broker(installation)
     yield from _database(installation)
     yield from _daemons(installation)
 
@@ -124,7 +129,9 @@ def _broker(installation: Installation) -> Findings:
     for url in settings.cluster_urls or [settings.url]:
         place = url.rpartition("@")[2].partition("/")[0]
         try:
-            version = _version_of_broker(installation, url)
+            with broker.connect(installation, url) as connection:
+                version = broker.version(connection)
+                queues = {queue.name: broker.look_at(connection, queue) for queue in _CONSUMERS}
         except (OSError, amqp.AMQPError, ValueError, St2Error) as error:
             reason = " ".join(str(error).split())
             advice = "is it running? are host, user and password of [messaging] right?"
@@ -133,26 +140,19 @@ def _broker(installation: Installation) -> Findings:
         old = tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_RABBITMQ
         advice = "update it: quorum queues of 3.10 are needed" if old else ""
         yield Finding("broker", State.PROBLEM if old else State.OK, f"{place}: RabbitMQ {version} answers", advice)
+        for queue, consumer in _CONSUMERS.items():
+            yield _queue(queue.name, queues[queue.name], consumer)
 
 
-def _version_of_broker(installation: Installation, url: str) -> str:
-    parts = parse_url(url)
-    with amqp.Connection(
-        f"{parts['hostname']}:{parts['port'] or (5671 if url.startswith('amqps') else 5672)}",
-        userid=parts["userid"] or "guest",
-        password=parts["password"] or "guest",
-        virtual_host=parts["virtual_host"] or "/",
-        ssl=_tls(installation, parts["hostname"]),
-        connect_timeout=_BROKER_TIMEOUT,
-    ) as connection:
-        return str(connection.server_properties["version"])
-
-
-def _tls(installation: Installation, host: str) -> Any:
-    parameters = tls_parameters(installation.config)
-    if isinstance(parameters, dict) and "server_hostname" in parameters:
-        return {**parameters, "server_hostname": host}
-    return parameters
+def _queue(name: str, state: broker.QueueState | None, consumer: str) -> Finding:
+    if state is None:
+        advice = f"start {consumer} on some host: it makes the queue"
+        return Finding("queues", State.WARNING, f"{name} does not exist", advice)
+    text = f"{name}: {state.messages} messages wait, {state.consumers} consumers"
+    if state.consumers:
+        return Finding("queues", State.OK, text)
+    advice = f"start {consumer} on some host; where it runs, look into its log"
+    return Finding("queues", State.PROBLEM if state.messages else State.WARNING, text, advice)
 
 
 def _database(installation: Installation) -> Findings:
@@ -165,6 +165,7 @@ def _database(installation: Installation) -> Findings:
             version = database.client.server_info()["version"]
             yield Finding("database", State.OK, f"version {version} answers in {1000 * (answered - asked):.0f} ms")
             yield from _clock(server.get("localTime"), asked, answered)
+            yield from _schema(database)
             yield from _indexes(database)
             yield from _sizes(database)
             yield from _packs(installation, database)
@@ -179,6 +180,15 @@ def _clock(server: object, asked: float, answered: float) -> Findings:
     state = State.OK if away < _CLOCK_WARNING else State.WARNING if away < _CLOCK_PROBLEM else State.PROBLEM
     advice = "" if state == State.OK else "let all hosts follow the same time servers (chrony, systemd-timesyncd)"
     yield Finding("clocks", state, f"this host and the database's differ by {away:.1f} s", advice)
+
+
+def _schema(database: Database[Document]) -> Findings:
+    version = schema.stored(database)
+    if wrong := schema.problem(version):
+        text, _, advice = wrong.rpartition(": ")
+        yield Finding("database", State.PROBLEM, text, advice)
+    else:
+        yield Finding("database", State.OK, f"schema version {version}")
 
 
 def _indexes(database: Database[Document]) -> Findings:
@@ -203,7 +213,8 @@ def _sizes(database: Database[Document]) -> Findings:
 
 
 def _packs(installation: Installation, database: Database[Document]) -> Findings:
-    on_disk = set(paths.packs(installation.config))
+    directories = paths.packs(installation.config)
+    on_disk = set(directories)
     registered = {pack["ref"] for pack in database["pack_d_b"].find({}, {"ref": 1})}
     for name in sorted(on_disk - registered):
         yield Finding("packs", State.WARNING, f"{name} is not registered", "st2ctl reload --register-all")
@@ -211,6 +222,20 @@ def _packs(installation: Installation, database: Database[Document]) -> Findings
         advice = f"st2 pack remove {name}, or install it on this host"
         yield Finding("packs", State.WARNING, f"{name} is registered and not on this host", advice)
     yield Finding("packs", State.OK, f"{len(on_disk & registered)} registered")
+    for name, directory in sorted(directories.items()):
+        yield from _virtual_environment(installation, name, directory)
+
+
+def _virtual_environment(installation: Installation, pack: str, directory: Path) -> Findings:
+    """Of a pack that needs one, or has one."""
+    place = pack_environment.location(installation.config, pack)
+    if not place.exists() and not (directory / "requirements.txt").is_file():
+        return
+    if pack_environment.works(installation.config, pack):
+        yield Finding("packs", State.OK, f"{pack}: its virtual environment works")
+        return
+    text = f"{pack}: its virtual environment {place} {'does not work' if place.exists() else 'is missing'}"
+    yield Finding("packs", State.PROBLEM, text, f"st2-pack-setup-virtualenv {pack}")
 
 
 def _daemons(installation: Installation) -> Findings:

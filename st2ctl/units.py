@@ -59,7 +59,6 @@ def stop(names: Sequence[str]) -> None:
 
 def _change(verb: str, names: Sequence[str]) -> None:
     units = [f"{name}.service" for name in names]
-    look = f"systemctl status {' '.join(units)}; journalctl -u <unit>"
     if not units:
         return
     try:
@@ -67,9 +66,15 @@ def _change(verb: str, names: Sequence[str]) -> None:
             ["systemctl", verb, *units], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise CommandError(f"not all are ready after {START_TIMEOUT:.0f} s. What they say: {look}") from None
+        raise CommandError(f"not all are ready after {START_TIMEOUT:.0f} s. What they say: {_look(units)}") from None
     if done.returncode != 0:
-        raise CommandError(f"systemctl {verb} failed: {done.stderr.strip()}\nWhat the daemons say: {look}")
+        raise CommandError(f"systemctl {verb} failed: {done.stderr.strip()}\nWhat the daemons say: {_look(units)}")
+
+
+def _look(units: Sequence[str]) -> str:
+    """The command that shows what those say that are not up."""
+    away = [unit for unit in units if _systemctl("is-active", "--quiet", unit) != 0] or units
+    return f"journalctl -n 20 {' '.join(f'-u {unit}' for unit in away)}"
 
 
 def _systemctl(*arguments: str) -> int:

@@ -6,6 +6,7 @@ import logging
 import random
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
@@ -13,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
 
 from st2common.errors import ConfigError
-from st2common.models import connection
+from st2common.models import connection, schema
 from st2common.models.connection import Document
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.port import Transport
@@ -30,26 +31,30 @@ _REFUSED = (13, 18)
 _CERTIFICATE_CHECKS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
-def connect_database(config: cfg.ConfigOpts) -> Database[Document]:
+def connect_database(
+    config: cfg.ConfigOpts, check: Callable[[Database[Document]], None] = schema.require_ours
+) -> Database[Document]:
     """Connect and wait, for ever, until the database answers.
 
     Raises:
-        ConfigError: the database refuses the credentials, or the options contradict each other.
+        ConfigError: the database refuses the credentials, the options contradict each other, or ``check`` raises it: a
+            database of another version, unless told otherwise.
     """
     uri, options = database_location(config)
     try:
         database = connection.connect(uri, config.database.db_name, config.database.connection_timeout, **options)
     except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
         raise ConfigError(f"[database] {error}") from error
-    _wait_for(database)
+    _wait_for(database, check)
     return database
 
 
-def _wait_for(database: Database[Document]) -> None:
+def _wait_for(database: Database[Document], check: Callable[[Database[Document]], None]) -> None:
     pause = _FIRST_PAUSE
     while True:
         try:
             database.command("ping")
+            check(database)
         except OperationFailure as error:
             if error.code in _REFUSED:
                 raise ConfigError("[database] the database refuses username and password") from error

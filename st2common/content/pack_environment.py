@@ -59,6 +59,15 @@ def build(config: cfg.ConfigOpts, pack: str, directory: Path, tell: Tell, *, upd
     tell(f"The virtual environment of pack {pack} is ready")
 
 
+def works(config: cfg.ConfigOpts, pack: str) -> bool:
+    """Whether the virtual environment of the pack is there, and the Python that it was made with still is."""
+    python = location(config, pack) / "bin" / "python"
+    try:
+        return subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def remove(config: cfg.ConfigOpts, pack: str) -> None:
     """
     Raises:

@@ -30,7 +30,7 @@ from st2common.http import access_log
 from st2common.http.cors import CrossOrigin
 from st2common.http.paths import CanonicalPaths
 from st2common.http.responses import fault
-from st2common.output.log import LogUnavailable
+from st2common.output.log import LaterForm, LogUnavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -116,6 +116,9 @@ def _not_storable(error: InvalidDocument) -> Response:
 
 
 def _database_away(error: ConnectionFailure | LogUnavailable) -> Response:
+    if isinstance(error, LaterForm):
+        LOG.error("%s", error)
+        return fault(str(error), 503)
     LOG.error("The database does not answer: %s", error)
     return fault("The database does not answer.", 503)
 

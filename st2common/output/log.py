@@ -25,6 +25,10 @@ class LogUnavailable(St2Error):
     """The database does not answer. Nothing is lost: try again."""
 
 
+class LaterForm(LogUnavailable):
+    """A later release has stored this in a form that this one does not know: upgrade this host, and it can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
     """Where one stream of a log stands. ``source``, ``covered`` and ``masked`` are its last chunk's."""

@@ -23,7 +23,7 @@ from st2common.models.executions import Executions
 from st2common.models.sensor_runs import SensorRuns
 from st2common.output.chunk import Chunk, End, Stream
 from st2common.output.log import MAX_BATCH, PAGE_CHUNKS, LogUnavailable, Position, StreamPosition
-from st2common.output.mongo_chunk import to_chunk, to_document
+from st2common.output.mongo_chunk import VERSION, require_known, to_chunk, to_document
 
 STDOUT_COLLECTION = "action_execution_stdout_output_d_b"
 STDERR_COLLECTION = "action_execution_stderr_output_d_b"
@@ -89,6 +89,7 @@ class MongoOutputLog:
         # The record must not be there before the last chunks, and goes out in one write with stdout's.
         record = {
             "_id": ObjectId(end.execution_id),
+            "v": VERSION,
             "execution_id": end.execution_id,
             # The place of stdout's next chunk: a writer that has been fenced finds the fence there.
             "stream_seq": end.stdout.chunks + 1,
@@ -130,7 +131,10 @@ class MongoOutputLog:
     def end(self, execution_id: str) -> End | None:
         with _available():
             record = self._collections[Stream.STDOUT].find_one({"_id": ObjectId(execution_id)})
-        return End.from_wire(execution_id, record) if record else None
+        if record is None:
+            return None
+        require_known(record)
+        return End.from_wire(execution_id, record)
 
     def resume(self, execution_id: str, attempt: int) -> Position:
         lasts = {stream: self._own_last(execution_id, stream, attempt) for stream in Stream}

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from st2common import metrics
-from st2common.transport.port import Delivery, Message
+from st2common.transport.port import SCHEMA_VERSION, Delivery, Message
 
 LOG = logging.getLogger(__name__)
 
@@ -99,8 +99,23 @@ class HeldMessage:
             settle(done)
 
 
+def _is_newer(message: Message) -> bool:
+    """Whether a later release wrote this in a form that we do not know; said in the log."""
+    version = message.body.get("v", SCHEMA_VERSION)
+    if isinstance(version, int) and version <= SCHEMA_VERSION:
+        return False
+    LOG.error(
+        "A message of %s (%s) has the form %r; this release reads forms up to %d: upgrade this daemon",
+        message.exchange,
+        message.routing_key,
+        version,
+        SCHEMA_VERSION,
+    )
+    return True
+
+
 class WorkHandling:
-    """Hands deliveries to the handler of a consumer."""
+    """Hands deliveries to the handler of a consumer. What it cannot handle, or not read, goes back to the queue."""
 
     def __init__(self, name: str, handler: Callable[[Delivery], None]) -> None:
         self._handler = handler
@@ -120,15 +135,21 @@ class WorkHandling:
         self._worker.stop()
 
     def _handle(self, delivery: HeldMessage) -> None:
+        if _is_newer(delivery.message):
+            self._give_back(delivery)
+            return
         try:
             self._handler(delivery)
         except Exception:
             LOG.exception("The handler of %s failed: the message goes back", delivery.message.exchange)
-            self._stopping.wait(self._pause)
-            self._pause = min(2 * self._pause, LAST_PAUSE)
-            delivery.requeue()
+            self._give_back(delivery)
         else:
             self._pause = FIRST_PAUSE
+
+    def _give_back(self, delivery: HeldMessage) -> None:
+        self._stopping.wait(self._pause)
+        self._pause = min(2 * self._pause, LAST_PAUSE)
+        delivery.requeue()
 
 
 class EventHandling:
@@ -173,6 +194,9 @@ class EventHandling:
                 # Never below zero: an event taken just before the others were dropped is counted out already.
                 self._waiting = max(0, self._waiting - 1)
                 self._waiting_bytes = max(0, self._waiting_bytes - size)
-            self._handler(message)
+            if _is_newer(message):
+                self._on_missed()
+            else:
+                self._handler(message)
         except Exception:
             LOG.exception("The handler of %s failed", self._name)

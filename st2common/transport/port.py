@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 Body = dict[str, Any]
 
-# Every message says which shape of body it has, so that mixed versions of the daemons can tell.
+# Every message says which form of body it has. Readers know this form and the one before; no handler sees what is in a
+# later one: it is for a later release.
 SCHEMA_VERSION = 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import urllib.error
@@ -67,6 +68,33 @@ def test_an_http_daemon_answers_and_ends_in_order(name: str, spawn: Spawn, conf:
     assert child.wait(20) == 0
     assert list((tmp_path / "services").iterdir()) == []
     assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_a_second_signal_ends_a_daemon_at_once(spawn: Spawn, conf: Path, tmp_path: Path) -> None:
+    child = spawn("st2garbagecollector", "--config-file", str(conf))
+    eventually(lambda: status(tmp_path, child)["ready"], timeout=30)
+    # Both are there before it can do anything about the first.
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        child.send_signal(number)
+    assert child.wait(20) == 128 + signal.SIGTERM
+
+
+def test_a_second_signal_ends_an_http_daemon_at_once(spawn: Spawn, conf: Path, tmp_path: Path) -> None:
+    conf.write_text(f"{conf.read_text()}[api]\nport = {free_port()}\n")
+    child = spawn("st2api", "--config-file", str(conf))
+    eventually(lambda: status(tmp_path, child)["ready"], timeout=30)
+    [worker] = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    # It will not end in order.
+    os.kill(int(worker), signal.SIGSTOP)
+    child.send_signal(signal.SIGTERM)
+
+    def ended_by_another() -> bool:
+        child.send_signal(signal.SIGTERM)
+        return child.poll() is not None
+
+    eventually(ended_by_another, timeout=5)
+    assert child.returncode == 128 + signal.SIGTERM
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
 
 
 def test_a_daemon_waits_for_its_database(spawn: Spawn, tmp_path: Path) -> None:

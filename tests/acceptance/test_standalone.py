@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
 
+from st2ctl.daemons import COMPONENTS
 from st2ctl.processes import Process
+from tests import dashboard
 from tests.acceptance.platforms import Platform, lines_of
 from tests.conditions import eventually
 
@@ -52,6 +56,30 @@ def test_status_and_a_second_start(platform: Platform) -> None:
     daemons = Platform(platform.var).ctl("start")
     assert daemons.returncode == 1
     assert "st2ctl standalone stop" in daemons.stderr
+
+
+def test_its_readiness_is_that_of_every_service(platform: Platform) -> None:
+    answer = requests.get(f"http://127.0.0.1:{platform.config.api.port}/v1/readyz", timeout=10)
+    assert answer.status_code == 200
+    ours = {name for name in COMPONENTS if name != "st2auth" or platform.config.auth.enable}
+    assert set(answer.json()["checks"]) == {"database", "broker", "st2workflowengine", *ours}
+    assert set(answer.json()["checks"].values()) == {"ok"}
+
+
+def test_the_dashboard_asks_for_what_is_there(platform: Platform) -> None:
+    assert platform.st2("run", "core.local", COUNT).returncode == 0
+    answer = requests.get(f"http://127.0.0.1:{platform.config.api.port}/v1/metrics", timeout=10)
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    exposed = {name for name in families if name.startswith("st2_")}
+    exposed |= {sample.name for family in families.values() for sample in family.samples}
+    for query in dashboard.queries():
+        for name in dashboard.metrics_of(query):
+            assert name in exposed or name.removesuffix("_total") in exposed, query
+    sampled = {sample.name: set(sample.labels) for family in families.values() for sample in family.samples}
+    asked = [(name, labels) for query in dashboard.queries() for name, labels in dashboard.labels_of(query)]
+    compared = [(name, labels) for name, labels in asked if name in sampled]
+    assert [name for name, labels in compared if not labels <= sampled[name]] == []
+    assert {"st2_output_lines_total", "st2_executions_ended_total", "st2_gc_runs_total"} <= {n for n, _ in compared}
 
 
 def test_a_database_that_dies_is_started_again(platform: Platform) -> None:

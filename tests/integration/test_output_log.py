@@ -6,13 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bson import Binary, ObjectId
 from pymongo.database import Database
 
 from st2common.errors import Fenced
+from st2common.output import mongo_chunk
+from st2common.output.bells import BellTower
 from st2common.output.chunk import Stream
-from st2common.output.log import PAGE_CHUNKS, LogUnavailable, OutputLog, StreamPosition
+from st2common.output.log import PAGE_CHUNKS, LaterForm, LogUnavailable, OutputLog, StreamPosition
 from st2common.output.memory_log import MemoryOutputLog
-from st2common.output.mongo_log import MongoOutputLog
+from st2common.output.mongo_log import STDOUT_COLLECTION, MongoOutputLog
+from st2common.output.reader import Reader
+from st2common.transport.memory import MemoryTransport
 from tests.output_logs import chunk, contents, end, everything, new_execution
 
 OUT, ERR = Stream.STDOUT, Stream.STDERR
@@ -230,6 +235,62 @@ def test_a_takeover_that_was_cut_off_is_finished_by_the_next(
     assert [c.seq for c in after] == list(range(1, position.seq + 1))
     assert contents(after) == b"line\nline\n"
     assert mongo_log.take_over(execution, attempt) == position
+
+
+# Documents as each release stored them: this one reads its own form and the one before.
+STORED_FORMS = {
+    0: {
+        "execution_id": "65f0a1b2c3d4e5f601234567",
+        "stream_seq": 1,
+        "seq": 1,
+        "offset": 0,
+        "data": Binary(b"one\ntwo"),
+        "runs": Binary(bytes.fromhex("0400000000105e5f000000000300000001105e5f00000000")),
+        "attempt": 1,
+        "line": 0,
+        "source": 7,
+        "covered": 0,
+        "masked": 0,
+        "unfinished": True,
+    },
+}
+STORED_FORMS[1] = {"v": 1, **STORED_FORMS[0]}
+
+
+@pytest.mark.parametrize("version", STORED_FORMS)
+def test_stored_forms_are_read(mongo_log: MongoOutputLog, database: Database[dict[str, Any]], version: int) -> None:
+    document = STORED_FORMS[version]
+    database[STDOUT_COLLECTION].insert_one(dict(document))
+    [read] = mongo_log.read(str(document["execution_id"]), 0)
+    assert (read.data, read.stream, read.stream_seq, read.unfinished) == (b"one\ntwo", OUT, 1, True)
+    assert [(run.length, run.time_us) for run in read.runs] == [(4, 0x5F5E1000), (3, 0x5F5E1001)]
+    assert mongo_log.resume(read.execution_id, 1).stdout.bytes == 7
+
+
+def test_the_newest_form_is_what_is_stored(mongo_log: MongoOutputLog, database: Database[dict[str, Any]]) -> None:
+    execution = new_execution()
+    mongo_log.append([chunk(execution, 1, 1)])
+    stored = database[STDOUT_COLLECTION].find_one({"execution_id": execution}, {"_id": 0})
+    assert stored is not None
+    assert stored["v"] == max(STORED_FORMS) == mongo_chunk.VERSION
+    assert stored.keys() == STORED_FORMS[mongo_chunk.VERSION].keys()
+
+
+def test_output_in_a_later_form_is_waited_for(mongo_log: MongoOutputLog, database: Database[dict[str, Any]]) -> None:
+    execution = new_execution()
+    chunks = [chunk(execution, 1, 1), chunk(execution, 2, 2)]
+    mongo_log.append(chunks)
+    mongo_log.finish(end(execution, chunks))
+    later = {"$set": {"v": mongo_chunk.VERSION + 1}}
+    database[STDOUT_COLLECTION].update_one({"execution_id": execution, "stream_seq": 2}, later)
+    reader = Reader(mongo_log, BellTower(MemoryTransport()), execution)
+    with pytest.raises(LaterForm, match="upgrade this host"):
+        list(reader.snapshot())
+    database[STDOUT_COLLECTION].update_many({"execution_id": execution}, {"$set": {"v": mongo_chunk.VERSION}})
+    assert list(reader.snapshot()) == [*chunks, end(execution, chunks)]
+    database[STDOUT_COLLECTION].update_one({"_id": ObjectId(execution)}, later)
+    with pytest.raises(LaterForm, match="upgrade this host"):
+        mongo_log.end(execution)
 
 
 def test_a_database_that_is_away_is_told_apart() -> None:

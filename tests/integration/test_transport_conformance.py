@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from st2common.errors import TransportError
-from st2common.transport.port import Delivery, Message, Transport, WorkQueue
+from st2common.transport.port import SCHEMA_VERSION, Delivery, Message, Transport, WorkQueue
 from tests.conditions import eventually
 
 WORK = WorkQueue("st2.test.work", "st2.test", "work")
@@ -170,6 +170,36 @@ def test_a_handler_that_fails_gets_the_message_again(transport: Transport, caplo
     eventually(lambda: len(seen) == 2)
     assert seen == [False, True]
     assert "the database is away" in caplog.text
+
+
+def test_work_in_a_later_form_stays_for_a_later_release(transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
+    collector = Collector()
+    consumer = transport.consume(WORK, collector.work, prefetch=10)
+    transport.publish("st2.test", "work", {"v": SCHEMA_VERSION + 1, "n": 1})
+    transport.publish("st2.test", "work", {"v": SCHEMA_VERSION, "n": 2})
+    transport.publish("st2.test", "work", {"v": SCHEMA_VERSION - 1, "n": 3})
+    eventually(lambda: sorted(collector.numbers()) == [2, 3])
+    assert f"has the form {SCHEMA_VERSION + 1}" in caplog.text
+    assert "upgrade this daemon" in caplog.text
+    consumer.stop()
+    # What this release could not read is still there for one that can.
+    later = Collector()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("st2common.transport.handling.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        transport.consume(WORK, later.work, prefetch=10)
+        eventually(lambda: later.numbers() == [1])
+
+
+def test_an_event_in_a_later_form_makes_its_reader_look_anew(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector, missed = Collector(), threading.Event()
+    transport.subscribe(collector.event, missed.set).bind(EVENTS, "#")
+    transport.notify(EVENTS, "create", {"v": "next", "n": 1})
+    transport.notify(EVENTS, "create", {"v": SCHEMA_VERSION, "n": 2})
+    eventually(lambda: collector.numbers() == [2])
+    assert missed.is_set()
+    assert "has the form 'next'" in caplog.text
 
 
 def test_work_that_no_queue_takes_is_refused(transport: Transport) -> None:

@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
 
 from st2common import metrics
-
-DASHBOARD = json.loads((Path(metrics.__file__).parent / "conf/grafana/st2.json").read_text())
+from tests import dashboard
 
 # What Prometheus calls the series of a metric.
 _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
-
-_OUR_NAME = re.compile(r"\bst2_\w+")
 
 
 def _declared() -> Iterator[str]:
@@ -24,15 +19,8 @@ def _declared() -> Iterator[str]:
                 yield from (metric.name + suffix for suffix in _SUFFIXES[metric.type])
 
 
-def _targets() -> list[dict[str, object]]:
-    return [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-
-
 def _named() -> set[str]:
-    queries = [str(target["expr"]) for target in _targets()]
-    variables = DASHBOARD["templating"]["list"]
-    queries += [variable["query"]["query"] for variable in variables if variable["type"] == "query"]
-    return {name for query in queries for name in _OUR_NAME.findall(query)}
+    return {name for query in dashboard.queries() for name in dashboard.metrics_of(query)}
 
 
 def test_every_metric_of_the_dashboard_is_one_that_is_counted() -> None:
@@ -44,15 +32,28 @@ def test_every_metric_that_is_counted_is_on_the_dashboard() -> None:
     assert {re.sub("_(bucket|sum|count)$", "", name) for name in _declared()} - shown == set()
 
 
+def test_labels_by_which_the_dashboard_groups_are_those_of_the_metrics() -> None:
+    declared = {
+        metric.name + suffix: set(collector._labelnames)
+        for collector in vars(metrics).values()
+        if isinstance(collector, MetricWrapperBase)
+        for metric in collector.describe()
+        for suffix in _SUFFIXES[metric.type]
+    }
+    grouped = [(name, labels) for query in dashboard.queries() for name, labels in dashboard.labels_of(query)]
+    assert [(name, labels) for name, labels in grouped if labels != declared[name]] == []
+    assert {name for name, labels in declared.items() if labels} == {name for name, labels in grouped if labels}
+
+
 def test_each_panel_asks_the_data_source_that_was_chosen() -> None:
     chosen = {"type": "prometheus", "uid": "${datasource}"}
-    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    variables = {variable["name"]: variable for variable in dashboard.DASHBOARD["templating"]["list"]}
     assert variables["datasource"]["query"] == "prometheus"
-    assert _targets()
-    assert all(target["datasource"] == chosen for target in _targets())
+    assert dashboard.targets()
+    assert all(target["datasource"] == chosen for target in dashboard.targets())
 
 
 def test_panels_have_ids_of_their_own_and_a_place_on_the_grid() -> None:
-    panels = DASHBOARD["panels"]
+    panels = dashboard.DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)

@@ -9,6 +9,7 @@ import pytest
 
 import st2common
 from st2common import config as configuration
+from st2ctl.daemons import COMPONENTS, LISTENS
 
 SHIPPED = Path(st2common.__file__).parent / "conf"
 
@@ -26,3 +27,13 @@ def test_the_shipped_file_loads_and_streams(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO):
         configuration.report(config)
     assert caplog.records == []
+
+
+def test_the_ports_for_monitoring_that_the_shipped_file_offers_are_those_of_every_daemon_without_http(
+    tmp_path: Path,
+) -> None:
+    offered = tmp_path / "st2.conf"
+    offered.write_text((SHIPPED / "st2.conf").read_text().replace("#ports = ", "ports = "))
+    ports = configuration.load(["--config-file", str(offered)], "st2test").monitoring.ports
+    assert set(ports) == set(COMPONENTS) - set(LISTENS)
+    assert len(set(ports.values())) == len(ports)
