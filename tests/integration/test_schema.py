@@ -78,11 +78,14 @@ def test_a_migration_that_was_cut_off_begins_again(database: Stored, monkeypatch
     assert list(database["things"].find()) == [{"_id": 1, "new": "kept"}, {"_id": 2, "new": "too"}]
 
 
-@pytest.mark.parametrize("name", ["st2rulesengine", "st2api", "st2-register-content", "st2-purge-tokens"])
-def test_nobody_works_on_a_database_of_a_later_release(name: str, database: Stored, conf: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    ["st2rulesengine", "st2api", "st2-register-content", "st2-purge-tokens --timestamp 2026-01-01T00:00:00.000000Z"],
+)
+def test_nobody_works_on_a_database_of_a_later_release(command: str, database: Stored, conf: Path) -> None:
     database[schema.COLLECTION].insert_one({"_id": "schema", "version": 1000})
     database["things"].insert_one({"_id": 1})
-    refused = run(name, conf=conf)
+    refused = run(*command.split(), conf=conf)
     assert refused.returncode == 2
     assert "schema version 1000, of a later release" in refused.stderr
     assert "install the later release on this host" in refused.stderr
