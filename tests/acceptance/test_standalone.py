@@ -62,7 +62,7 @@ def test_its_readiness_is_that_of_every_service(platform: Platform) -> None:
     answer = requests.get(f"http://127.0.0.1:{platform.config.api.port}/v1/readyz", timeout=10)
     assert answer.status_code == 200
     ours = {name for name in COMPONENTS if name != "st2auth" or platform.config.auth.enable}
-    assert set(answer.json()["checks"]) == {"database", "broker", "st2workflowengine", *ours}
+    assert set(answer.json()["checks"]) == {"database", "broker", "workflow engine", *ours}
     assert set(answer.json()["checks"].values()) == {"ok"}
 
 
