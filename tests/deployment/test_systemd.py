@@ -77,7 +77,7 @@ def start_lines(machine: Machine, token: str, count: int = LINES) -> str:
 def ended(machine: Machine, token: str, execution: str) -> dict[str, Any]:
     def document() -> dict[str, Any] | None:
         got: dict[str, Any] = json.loads(st2(machine, token, f"st2 execution get -j {execution}"))
-        return got if str(got["status"]).startswith(("succeeded", "failed", "abandoned", "canceled")) else None
+        return got if str(got["status"]).startswith(("succeeded", "failed", "timeout", "abandoned", "canceled")) else None
 
     return eventually(document, timeout=90) or {}
 
@@ -197,7 +197,7 @@ def test_st2ctl_stop_leaves_a_running_action_that_the_next_start_takes_up(machin
 
 def test_an_upgrade_under_a_running_action(machine: Machine, token: str) -> None:
     """By the same release: there is no other yet."""
-    count = 300
+    count = 150
     execution = start_lines(machine, token, count)
     assert execution in machine.say("ST2_ACTIONRUNNER__EXIT_TIMEOUT=1 st2ctl stop")
     machine.say("/opt/stackstorm/st2/bin/pip install -q --force-reinstall --no-deps /usr/src/st2")
