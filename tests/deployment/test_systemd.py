@@ -77,7 +77,9 @@ def start_lines(machine: Machine, token: str, count: int = LINES) -> str:
 def ended(machine: Machine, token: str, execution: str) -> dict[str, Any]:
     def document() -> dict[str, Any] | None:
         got: dict[str, Any] = json.loads(st2(machine, token, f"st2 execution get -j {execution}"))
-        return got if str(got["status"]).startswith(("succeeded", "failed", "timeout", "abandoned", "canceled")) else None
+        return (
+            got if str(got["status"]).startswith(("succeeded", "failed", "timeout", "abandoned", "canceled")) else None
+        )
 
     return eventually(document, timeout=90) or {}
 

@@ -29,11 +29,10 @@ def test_the_shipped_file_loads_and_streams(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records == []
 
 
-def test_the_ports_for_monitoring_that_the_shipped_file_offers_are_those_of_every_daemon_without_http(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("name", ["st2.conf", "docker/st2.conf"])
+def test_every_daemon_without_http_is_offered_a_port_for_monitoring(name: str, tmp_path: Path) -> None:
     offered = tmp_path / "st2.conf"
-    offered.write_text((SHIPPED / "st2.conf").read_text().replace("#ports = ", "ports = "))
+    offered.write_text((SHIPPED / name).read_text().replace("#ports = ", "ports = "))
     ports = configuration.load(["--config-file", str(offered)], "st2test").monitoring.ports
     assert set(ports) == set(COMPONENTS) - set(LISTENS)
     assert len(set(ports.values())) == len(ports)
