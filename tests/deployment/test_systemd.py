@@ -21,6 +21,7 @@ UNITS = (
     "st2stream",
 )
 LINES = 40
+FINAL = ("succeeded", "failed", "timeout", "abandoned", "canceled")
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
