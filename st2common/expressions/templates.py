@@ -17,7 +17,7 @@ from jinja2 import meta, nodes
 from st2common.errors import ValidationError
 from st2common.expressions.filters import FILTERS
 from st2common.expressions.key_names import join_key_names
-from st2common.expressions.limits import LimitedEnvironment, limit_loops
+from st2common.expressions.limits import LimitedEnvironment, checked_size, limit, weight
 
 # Texts longer than this are compiled each time: the cache must not hold a request's files.
 _MAX_CACHED = 4096
@@ -25,26 +25,23 @@ _MAX_CACHED = 4096
 _ONE_NAME = re.compile(r"^\{\{\s*([A-Za-z_]\w*)\s*\}\}$")
 
 # A text that is one expression: no end of another one in it, but in strings.
-_ONE_EXPRESSION = re.compile(r"""^\s*\{\{((?:"[^"]*"|'[^']*'|(?!\}\}|\{\{).)*)\}\}\s*$""", re.DOTALL)
+_ONE_EXPRESSION = re.compile(
+    r"""^\s*\{\{((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!\}\}|\{\{)[^"'])*)\}\}\s*$""", re.DOTALL
+)
 
 
 class TemplateError(ValidationError):
     """A template could not be rendered."""
 
 
-def _environment() -> LimitedEnvironment:
-    environment = LimitedEnvironment(
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Values go to shells and scripts, never into HTML.
-        autoescape=False,
-    )
-    environment.filters.update(FILTERS)
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = LimitedEnvironment(
+    FILTERS,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    # Values go to shells and scripts, never into HTML.
+    autoescape=False,
+)
 
 
 def is_template(value: Any) -> bool:
@@ -93,6 +90,7 @@ def evaluate_strictly(text: str, scope: Mapping[str, Any]) -> Any:
             if isinstance(value, jinja2.Undefined):
                 # Its error says which name is not there.
                 str(value)
+            checked_size(weight(value))
             return value
         return _compiled_strictly(text).render(scope)
     except jinja2.TemplateSyntaxError as error:
@@ -128,12 +126,12 @@ def _compiled_expression(text: str) -> jinja2.Template:
     [output] = tree.body
     assert isinstance(output, nodes.Output)  # noqa: S101 - that is what the braces make
     tree.body = [nodes.Assign(nodes.Name("value", "store"), output.nodes[0], lineno=1)]
-    return _ENVIRONMENT.from_string(tree)
+    return _ENVIRONMENT.from_string(limit(tree))
 
 
 @functools.lru_cache(maxsize=512)
 def _compiled_strictly(text: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(limit_loops(join_key_names(_ENVIRONMENT.parse(text))))
+    return _ENVIRONMENT.from_string(limit(join_key_names(_ENVIRONMENT.parse(text))))
 
 
 def _render_inner(value: Any, scope: Mapping[str, Any]) -> Any:
@@ -162,7 +160,7 @@ def _compile(text: str) -> tuple[jinja2.Template, frozenset[str]] | None:
     try:
         tree = join_key_names(_ENVIRONMENT.parse(text))
         names = frozenset(meta.find_undeclared_variables(tree))
-        return _ENVIRONMENT.from_string(limit_loops(tree)), names
+        return _ENVIRONMENT.from_string(limit(tree)), names
     except jinja2.TemplateAssertionError as error:
         raise TemplateError(error.message) from error
     except jinja2.TemplateSyntaxError:
