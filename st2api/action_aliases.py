@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Any
 
+import regex
 from flask import Blueprint, Response
 
 from st2api.context import api
@@ -39,8 +40,9 @@ FIELDS = (
     "immutable_parameters",
     "metadata_file",
 )
-# Characters of a regular expression.
+# Characters of a regular expression, and seconds for one alias.
 _MAX_FILTER = 200
+_FILTER_SECONDS = 1.0
 
 MATCH: dict[str, Any] = {
     "type": "object",
@@ -119,21 +121,30 @@ def show_help() -> Response:
         for alias in found
         if alias["enabled"] and rights().allows("action_alias_help", *content_uids(alias))
         for display in displays_of(alias)
-        if shown is None or shown.search(display)
+        if shown(display)
     ]
     return answer({"available": len(helpstrings), "helpstrings": page.cut(helpstrings)})
 
 
-def _filter() -> re.Pattern[str] | None:
+def _filter() -> Callable[[str], bool]:
+    """Whether somebody wants to see a help string."""
     text = query.text("filter")
     if not text:
-        return None
+        return lambda _display: True
     if len(text) > _MAX_FILTER:
         raise ValidationError(f'Parameter "filter" is longer than {_MAX_FILTER} characters')
     try:
-        return re.compile(text, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = regex.compile(text, regex.IGNORECASE | regex.VERSION0)
+    except (regex.error, OverflowError, RecursionError) as error:
         raise ValidationError(f'Parameter "filter" is no regular expression: {error}') from None
+    return lambda display: _found(pattern, display)
+
+
+def _found(pattern: Any, display: str) -> bool:
+    try:
+        return pattern.search(display, timeout=_FILTER_SECONDS) is not None
+    except TimeoutError:
+        raise ValidationError(f'Parameter "filter" takes longer than {_FILTER_SECONDS:g} s') from None
 
 
 def _told(key: str, alias: Document) -> Document:

@@ -7,7 +7,10 @@ The functions of the workflows' languages are added with :func:`with_functions`;
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
+import time
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +19,14 @@ import yaql
 from yaql.language import contexts, conventions, exceptions, expressions, utils
 
 from st2common.errors import ValidationError
+from st2common.expressions import yaql_regexes
 
 #: Items that one list, iterator or object may have.
 MAX_ITEMS = 100_000
 #: Calls (operators are calls too) in one evaluation, some 50 microseconds each.
 MAX_CALLS = 20_000
+#: Seconds of processor time of one evaluation.
+MAX_SECONDS = 10.0
 #: Bytes of one value, as Python counts them.
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -37,11 +43,31 @@ class _Context(contexts.Context):  # type: ignore[misc]
     def __init__(self, parent_context: _Context | None = None, **more: Any) -> None:
         super().__init__(parent_context, **more)
         self.calls: Iterator[int] | None = parent_context.calls if parent_context else None
+        self.until: float = parent_context.until if parent_context else float("inf")
 
     def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
         if self.calls is not None and next(self.calls, None) is None:
             raise YaqlError(f"The expression takes more than {MAX_CALLS} steps")
-        return super().__call__(name, *args, **kwargs)
+        if time.thread_time() > self.until:
+            raise YaqlError(f"The expression takes longer than {MAX_SECONDS:.0f} seconds")
+        called = super().__call__(name, *args, **kwargs)
+
+        def call(*given: Any, **more: Any) -> Any:
+            result = called(*given, **more)
+            return _bounded(result) if isinstance(result, _ENDLESS) else result
+
+        return call
+
+
+# The library's own limit does not hold for those that it consumes itself: range(1000000000).len().
+_ENDLESS = (type(iter(range(0))), types.GeneratorType, itertools.count, itertools.cycle, itertools.repeat)
+
+
+def _bounded(items: Iterator[Any]) -> Iterator[Any]:
+    for number, item in enumerate(items):
+        if number >= MAX_ITEMS:
+            raise YaqlError(f"The expression goes through more than {MAX_ITEMS} items")
+        yield item
 
 
 def _bounded_power(base: Any, exponent: Any, modulus: Any = None) -> Any:
@@ -67,6 +93,7 @@ _ENGINE = yaql.YaqlFactory().create({
 })  # fmt: skip
 # The parser keeps its state between calls.
 _PARSING = threading.Lock()
+yaql_regexes.install()
 _LIBRARY = yaql.create_context(context=_Context(convention=conventions.CamelCaseConvention()))
 _LIBRARY.register_function(_bounded_power, name="pow", exclusive=True)
 _LIBRARY.register_function(_bounded_shift, name="shiftBitsLeft", exclusive=True)
@@ -109,6 +136,7 @@ def evaluate(text: str, functions: contexts.Context, scope: Any) -> Any:
     statement = compile_expression(text)
     context = functions.create_child_context()
     context.calls = iter(range(MAX_CALLS))
+    context.until = time.thread_time() + MAX_SECONDS
     context[_SCOPE] = scope
     try:
         return statement.evaluate(context=context)

@@ -7,16 +7,21 @@ command may add more parameters, or other values, as ``key=value``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import regex
+
 from st2common.errors import ValidationError
 
-#: Characters of a command. The time that a regular expression takes can grow with a power of the length.
+#: Characters of a command, and seconds for one format. The time that an expression takes can grow with a power of the
+#: length.
 MAX_COMMAND = 4096
+MAX_SECONDS = 1.0
 #: Parameter sets that one command may stand for, where a format matches as often as it can.
 MAX_MATCHES = 50
 
@@ -46,7 +51,7 @@ class Format:
 
 @dataclass(frozen=True)
 class _Compiled:
-    pattern: re.Pattern[str]
+    pattern: Any
     #: (group, parameter), in order of the places.
     places: tuple[tuple[str, str], ...]
     defaults: tuple[tuple[str, str], ...]
@@ -86,7 +91,8 @@ def parameters_in(command: str, representation: str) -> dict[str, str] | None:
     """
     _check_length(command)
     compiled = _compiled(representation, False)
-    match = compiled.pattern.match(command)
+    with _in_time(representation):
+        match = compiled.pattern.match(command, timeout=MAX_SECONDS)
     if match is None:
         return None
     return {**_placed(compiled, match), **_pairs(match["st2_pairs"] or "")}
@@ -96,7 +102,8 @@ def every_parameters_in(command: str, representation: str) -> list[dict[str, str
     """The parameters of each place where the format matches in a command. Raises as :func:`parameters_in`."""
     _check_length(command)
     compiled = _compiled(representation, True)
-    found = [_placed(compiled, match) for match in compiled.pattern.finditer(command)]
+    with _in_time(representation):
+        found = [_placed(compiled, match) for match in compiled.pattern.finditer(command, timeout=MAX_SECONDS)]
     if len(found) > MAX_MATCHES:
         raise ValidationError(f"The command stands for more than {MAX_MATCHES} executions")
     return found
@@ -116,6 +123,16 @@ def _has(command: str, form: Format) -> bool:
 def _check_length(command: str) -> None:
     if len(command) > MAX_COMMAND:
         raise ValidationError(f"The command is longer than {MAX_COMMAND} characters")
+
+
+@contextlib.contextmanager
+def _in_time(representation: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise ValidationError(
+            f'Whether the command has the format "{representation}" takes longer than {MAX_SECONDS:g} s to find out'
+        ) from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -138,8 +155,8 @@ def _compiled(representation: str, anywhere: bool) -> _Compiled:
     else:
         expression = rf"^\s*{_without_anchors(expression)}(?P<st2_pairs>(?:\s+\w+=(?:{_QUOTED}|\S+))*)\s*$"
     try:
-        pattern = re.compile(expression, re.DOTALL)
-    except (re.error, OverflowError, RecursionError) as error:
+        pattern = regex.compile(expression, regex.DOTALL | regex.VERSION0)
+    except (regex.error, OverflowError, RecursionError) as error:
         raise ValidationError(f'The format "{representation}" is no regular expression: {error}') from None
     return _Compiled(pattern, tuple(places), tuple(defaults))
 
@@ -152,7 +169,7 @@ def _without_anchors(expression: str) -> str:
     return f"(?:{expression})"
 
 
-def _placed(compiled: _Compiled, match: re.Match[str]) -> dict[str, str]:
+def _placed(compiled: _Compiled, match: Any) -> dict[str, str]:
     values = dict(compiled.defaults)
     for group, name in compiled.places:
         if match[group] is not None:

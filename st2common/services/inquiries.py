@@ -34,7 +34,7 @@ from st2common.models.executions import Executions
 from st2common.models.secrets import MASK
 from st2common.models.statuses import Status
 from st2common.output.mongo_log import MongoOutputLog
-from st2common.services.draft4 import to_draft4
+from st2common.services.draft4 import Validator, to_draft4
 from st2common.services.events import ExecutionEvents
 from st2common.services.log_end import end_log
 from st2common.transport.port import Transport
@@ -162,7 +162,7 @@ def _check_permission(inquiry_id: str, asked: Document, user: str, roles: Collec
 
 def _check_response(inquiry_id: str, response: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     # With an empty registry, a reference to another document is an error and not a request to where it lies.
-    validator = Draft4Validator(to_draft4(schema), registry=referencing.Registry())
+    validator = Validator(to_draft4(schema), registry=referencing.Registry())
     try:
         error = best_match(validator.iter_errors(response))
     except Unresolvable as unresolvable:

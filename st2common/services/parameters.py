@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError as SchemaError
 from jsonschema.exceptions import best_match
 
@@ -25,7 +24,7 @@ from st2common.expressions.templates import TemplateError
 from st2common.models.connection import Document
 from st2common.models.secrets import MASK
 from st2common.services.casts import cast
-from st2common.services.draft4 import to_draft4
+from st2common.services.draft4 import Validator, to_draft4
 
 # What an action may say anew about a parameter of its runner.
 OVERRIDABLE = frozenset({"default", "description", "enum", "immutable", "required"})
@@ -58,7 +57,7 @@ class ParameterSchema:
     parameters: Mapping[str, Document]
     runner_names: tuple[str, ...]
     action_names: tuple[str, ...]
-    validator: Draft4Validator
+    validator: Any
     immutable: frozenset[str]
     #: {name: default} of the defaults that are templates.
     templated_defaults: Mapping[str, Any]
@@ -119,7 +118,7 @@ def _compile(schemas: str) -> ParameterSchema:
         parameters=merged,
         runner_names=tuple(runner),
         action_names=tuple(name for name in own if name not in runner),
-        validator=Draft4Validator(draft4),
+        validator=Validator(draft4),
         immutable=frozenset(name for name, schema in merged.items() if schema.get("immutable")),
         templated_defaults={name: default for name, default in defaults.items() if templates.is_template(default)},
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import referencing
 from bson import ObjectId
-from jsonschema import Draft4Validator
 from jsonschema.exceptions import best_match
 from referencing.exceptions import Unresolvable
 
@@ -18,7 +17,7 @@ from st2common.errors import ConflictError, NotFound, ValidationError
 from st2common.models import trigger_types, triggers
 from st2common.models.connection import Document
 from st2common.models.trigger_types import TriggerType, has_parameters
-from st2common.services.draft4 import to_draft4
+from st2common.services.draft4 import Validator, to_draft4
 from st2common.services.timers import check_timer
 from st2common.transport.port import SCHEMA_VERSION, Transport
 from st2common.transport.topology import TRIGGER
@@ -177,7 +176,7 @@ def check_value(schema: Mapping[str, Any], value: Any, what: str) -> None:
     if not schema:
         return
     # With an empty registry, a reference to another document is an error and not a request to where it lies.
-    validator = Draft4Validator(to_draft4(schema), registry=referencing.Registry())
+    validator = Validator(to_draft4(schema), registry=referencing.Registry())
     try:
         error = best_match(validator.iter_errors(value))
     except Unresolvable as unresolvable:

@@ -128,3 +128,8 @@ def test_the_aliases_that_a_command_has() -> None:
     assert [form.display for _, form in matches("see #1", [first, second])] == ["tickets"]
     assert displays_of(first) == ["run <cmd>", "tickets"]
     assert list(formats_of(alias("d", {"display": "only shown"}))) == []
+
+
+def test_a_hostile_format_takes_no_time() -> None:
+    with pytest.raises(ValidationError, match="takes longer than 1 s"):
+        parameters_in("a" * 40 + "!", "(a|aa)+b {{x}}")

@@ -213,3 +213,12 @@ def test_merging_keeps_what_may_not_be_said_anew(schema: dict[str, Any]) -> None
     merged = merged_parameters(action_with({"timeout": schema}), RUNNER)["timeout"]
     assert merged["type"] == "integer"
     assert {key: value for key, value in schema.items() if key != "type"}.items() <= merged.items()
+
+
+def test_a_hostile_pattern_takes_no_time() -> None:
+    action = action_with({"name": {"type": "string", "pattern": "^(a|aa)+$"}})
+    validate(action, RUNNER, {"name": "aaa"}, {})
+    with pytest.raises(ValidationError, match="does not match"):
+        validate(action, RUNNER, {"name": "b"}, {})
+    with pytest.raises(ValidationError, match="takes longer than 1 s"):
+        validate(action, RUNNER, {"name": "a" * 40 + "b"}, {})

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from st2common.expressions import yaql_regexes
 from st2common.models.statuses import Status
 from st2common.workflows.expressions import ExpressionError, evaluate
 from st2common.workflows.orquesta.functions import LANGUAGE
@@ -95,8 +96,13 @@ def test_values(text: Any, expected: Any) -> None:
         ("<% 1 / 0 %>", "division"),
         ("<% float('nan') %>", "no JSON"),
         ("<% now() %>", "no JSON"),
-        ("<% range(1000).select(range(1000).sum()).sum() %>", "more than 20000 steps"),
+        ("<% range(99999).select($ + 1).len() %>", "more than 20000 steps"),
         ("<% 'x' * 100000000 %>", "memory"),
+        ("<% range(0, 1000000000).len() %>", "more than 100000 items"),
+        ("<% sequence(0).len() %>", "more than 100000 items"),
+        ("<% ('a' * 40 + 'b').matches('^(a|aa)+$') %>", "timed out"),
+        ("<% ('a' * 40 + 'b') =~ '^(a|aa)+$' %>", "timed out"),
+        ("<% regex('^(a|aa)+$').searchAll('a' * 40 + 'b') %>", "timed out"),
         ("<% pow(10, 100000000) %>", "too large"),
         ("<% shiftBitsLeft(1, 100000000) %>", "too large"),
         ("<% " + "(" * 3000 + "1" + ")" * 3000 + " %>", ""),
@@ -106,8 +112,30 @@ def test_values(text: Any, expected: Any) -> None:
     ],
     ids=lambda text: str(text)[:40],
 )
-def test_what_fails_says_why_and_quotes_the_expression(text: str, message: str) -> None:
+def test_what_fails_says_why_and_quotes_the_expression(
+    text: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaql_regexes, "SECONDS", 0.1)
     with pytest.raises(ExpressionError) as caught:
         value(text)
     assert message in str(caught.value)
     assert "mixed" in str(caught.value) or "no JSON" in str(caught.value) or text[:40] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<% 'abc'.matches('b') %>", True),
+        ("<% regex('B', ignoreCase => true).matches('abc') %>", True),
+        ("<% 'abc' =~ 'B' or 'abc' !~ 'b' %>", False),
+        ("<% 'abc' =~ regex('a.c') and 'abc' !~ regex('x') %>", True),
+        ("<% regex('a(.)c').search('xabcx', $2.value) %>", "b"),
+        ("<% regex('[0-9]+').searchAll('a1b22') %>", ["1", "22"]),
+        ("<% regex(',').split('a,b') + 'a;b'.split(regex(';')) %>", ["a", "b", "a", "b"]),
+        ("<% regex('b').replace('abc', 'x') + 'abc'.replace(regex('(b)'), '<\\\\1>') %>", "axca<b>c"),
+        ("<% 'a1'.replaceBy(regex('[0-9]'), '[' + $.value + ']') %>", "a[1]"),
+        ("<% isRegex(regex('.')) and not isRegex('.') and escapeRegex('.') = '\\\\.' %>", True),
+    ],
+)
+def test_regular_expressions_are_those_of_yaql(text: str, expected: Any) -> None:
+    assert value(text) == expected
