@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 from pathlib import Path
 
+from st2common.content import pack_size
 from st2common.content.pack_source import InstallError, PackSource
 from st2common.expressions import versions
 
@@ -29,6 +31,7 @@ def fetch(source: PackSource, target: Path, *, verify_ssl: bool = True) -> None:
     if source.revision:
         raise InstallError(f"{directory} is no git repository: it has no revision {source.revision}")
     try:
+        pack_size.check(pack_size.in_directory(directory))
         shutil.copytree(directory, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     except (OSError, shutil.Error) as error:
         raise InstallError(f"{directory} cannot be copied: {error}") from error
@@ -52,7 +55,22 @@ def _clone(source: PackSource, target: Path, verify_ssl: bool) -> None:
     options = [] if verify_ssl else ["-c", "http.sslVerify=false"]
     _git(target.parent, *options, "clone", "--quiet", "--no-checkout", "--", source.location, str(target))
     revision = _commit(target, source.revision) if source.revision else "HEAD"
+    _check_size(target, revision)
     _git(target, "checkout", "--quiet", *(["--detach"] if source.revision else []), revision, "--")
+
+
+def _check_size(repository: Path, revision: str) -> None:
+    """Before the files are there.
+
+    Raises:
+        InstallError: they would be too many, or too large.
+    """
+    with _started(repository, "ls-tree", "-r", "-l", revision, "--") as listing:
+        assert listing.stdout  # noqa: S101 - it is piped
+        try:
+            pack_size.check(pack_size.in_tree(listing.stdout))
+        finally:
+            listing.kill()
 
 
 def _commit(repository: Path, revision: str) -> str:
@@ -71,6 +89,17 @@ def _commit(repository: Path, revision: str) -> str:
 
 
 def _git(directory: Path, *arguments: str) -> str:
+    with _started(directory, *arguments) as running:
+        # The history of a repository comes as one file.
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (pack_size.MAX_BYTES, pack_size.MAX_BYTES))
+        stdout, stderr = running.communicate()
+    if running.returncode != 0:
+        verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
+        raise InstallError(f"git {verb} failed: {stderr.strip() or f'exit code {running.returncode}'}")
+    return stdout.strip()
+
+
+def _started(directory: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {
         **without_secrets(os.environ),
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
@@ -79,22 +108,18 @@ def _git(directory: Path, *arguments: str) -> str:
         "LC_ALL": "C",
     }
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             [*_GIT, *arguments],
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            check=False,
         )
     except OSError as error:
         raise InstallError(f"git could not be run: {error.strerror}") from error
-    if done.returncode != 0:
-        verb = next(word for word in arguments if not word.startswith("-") and "=" not in word)
-        raise InstallError(f"git {verb} failed: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return done.stdout.strip()
 
 
 def without_secrets(environment: os._Environ[str]) -> dict[str, str]:

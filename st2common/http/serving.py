@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import gevent
 from gevent import get_hub, getcurrent, monkey
 from gevent import sleep as gevent_sleep
 from gevent.pool import Pool
@@ -31,6 +32,9 @@ T = TypeVar("T")
 # Connections beyond this wait in the listen queue: each costs a greenlet, watchers included.
 MAX_CONNECTIONS = 4096
 LISTEN_BACKLOG = 1024
+# Seconds that a connection may be idle before and between requests, and that the headers of one may take.
+IDLE_SECONDS = 75.0
+HEAD_SECONDS = 30.0
 # Seconds between two looks at what is still being answered while the server stops.
 _DRAIN_STEP = 0.01
 
@@ -120,7 +124,18 @@ class _Body:
 
 
 class _Handler(WSGIHandler):  # type: ignore[misc]
-    """Lets streams ask whether somebody still listens: they would learn it at their next write only."""
+    """Lets streams ask whether somebody still listens: they would learn it at their next write only. And nobody keeps a
+    connection for ever with a request that does not come."""
+
+    def read_requestline(self) -> str:
+        with gevent.Timeout(IDLE_SECONDS, False):
+            line: str = super().read_requestline()
+            return line
+        return ""
+
+    def read_request(self, raw_requestline: str) -> bool:
+        with gevent.Timeout(HEAD_SECONDS, ValueError(f"the headers took longer than {HEAD_SECONDS:g} s")):
+            return bool(super().read_request(raw_requestline))
 
     def get_environ(self) -> Environ:
         environ: Environ = super().get_environ()

@@ -13,11 +13,12 @@ from pathlib import Path  # noqa: E402
 from flask import Flask, Response, request  # noqa: E402
 
 from st2common import service  # noqa: E402
-from st2common.http import body, gunicorn_daemon, responses  # noqa: E402
+from st2common.http import body, gunicorn_daemon, responses, serving  # noqa: E402
 from st2common.http.app import create_app  # noqa: E402
 from st2common.http.serving import GeventServer  # noqa: E402
 
 STOP_TIMEOUT = 20.0
+serving.HEAD_SECONDS = 2.0
 
 
 def make(state: Path) -> Flask:

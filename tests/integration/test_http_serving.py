@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -108,3 +109,13 @@ def test_a_body_without_length_is_limited_as_well(serve: Callable[[str], Served]
     connection.request("POST", "/echo", iter([b"[1,", b"2]"]), {"Content-Type": "application/json"})
     assert json.load(connection.getresponse()) == [1, 2]
     connection.close()
+
+
+def test_headers_that_do_not_end_do_not_keep_a_connection(serve: Callable[[str], Served]) -> None:
+    served = serve("gevent")
+    with socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE) as slow:
+        slow.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        answer = b""
+        while received := slow.recv(1 << 16):
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 400 ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from oslo_config import cfg
 
 from st2common import config as configuration
-from st2common.content import install, install_cmd, pack_environment
+from st2common.content import install, install_cmd, pack_environment, pack_size
 from st2common.content.install import Conflicts, Options
 from st2common.content.pack_source import InstallError
 
@@ -75,6 +76,40 @@ def test_revisions(config: cfg.ConfigOpts, repository: Path, tmp_path: Path) -> 
     assert [path.stat().st_mode & 0o777 for path in (script, script.parent)] == [0o664, 0o775]
     # Nothing of the work is left.
     assert {path.name for path in (tmp_path / "packs").iterdir()} == {"demo", ".lock"}
+
+
+def test_a_small_repository_that_stands_for_a_million_files(
+    config: cfg.ConfigOpts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = pack(tmp_path / "bomb")
+    git(work, "init", "-q", "-b", "main")
+    name = _made(work, "hash-object -w pack.yaml")
+    entry = f"100644 blob {name}"
+    for _ in range(6):
+        tree = _made(work, "mktree", "".join(f"{entry}\t{number}\n" for number in range(10)))
+        entry = f"040000 tree {tree}"
+    top = _made(work, "mktree", f"100644 blob {name}\tpack.yaml\n{entry}\tactions\n")
+    git(work, "update-ref", "refs/heads/main", _made(work, f"-c user.name=x -c user.email=x commit-tree -m x {top}"))
+    with pytest.raises(InstallError, match="more than 100000 files"):
+        install.install(config, [f"file://{work}"], FILES_ONLY, lambda _line: None)
+    monkeypatch.setattr(pack_size, "MAX_BYTES", 10**6)
+    with pytest.raises(InstallError, match="more than 1000000 bytes"):
+        install.install(config, [f"file://{work}"], FILES_ONLY, lambda _line: None)
+    assert {path.name for path in (tmp_path / "packs").iterdir()} == {".lock"}
+
+
+def test_a_directory_that_is_too_large(config: cfg.ConfigOpts, tmp_path: Path) -> None:
+    directory = pack(tmp_path / "large")
+    os.truncate(directory / "actions" / "run.sh", pack_size.MAX_BYTES)
+    with pytest.raises(InstallError, match="more than 1073741824 bytes"):
+        install.install(config, [str(directory)], FILES_ONLY, lambda _line: None)
+
+
+def _made(directory: Path, words: str, told: str = "") -> str:
+    done = subprocess.run(
+        ["git", *words.split()], cwd=directory, input=told, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def test_a_directory_and_the_index(config: cfg.ConfigOpts, repository: Path, tmp_path: Path) -> None:
