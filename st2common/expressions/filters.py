@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os.path
 from typing import Any
@@ -11,6 +12,9 @@ import regex
 import yaml
 
 from st2common.expressions import versions
+
+# Characters of a JSONPath. It is compiled.
+_LONGEST_PATH = 1000
 
 # What ``use_none`` leaves in a text, so that a template can give null: casting turns it back.
 NONE_MARK = "%*****__%NONE%__*****%"
@@ -52,6 +56,29 @@ def to_complex(value: Any) -> str:
 def json_escape(value: str) -> str:
     """``value`` as it stands inside a JSON string."""
     return json.dumps(value)[1:-1]
+
+
+def jsonpath_query(value: Any, query: str) -> list[Any] | None:
+    """What a JSONPath finds in ``value``, in a list; None where it finds nothing.
+
+    Raises:
+        ValueError: it is no JSONPath.
+    """
+    return [match.value for match in _jsonpath(query).find(value)] or None
+
+
+@functools.lru_cache(maxsize=256)
+def _jsonpath(query: str) -> Any:
+    # Few templates have one. Not the library's extensions: they search by regular expressions without a limit.
+    from jsonpath_ng.exceptions import JSONPathError
+    from jsonpath_ng.parser import parse
+
+    if len(query) > _LONGEST_PATH:
+        raise ValueError(f"A JSONPath has at most {_LONGEST_PATH} characters")
+    try:
+        return parse(query)
+    except (JSONPathError, RecursionError) as error:
+        raise ValueError(f'"{query}" is no JSONPath: {error}') from error
 
 
 def regex_match(value: Any, pattern: str = "", ignorecase: bool = False) -> bool:
@@ -106,6 +133,7 @@ FILTERS: dict[str, Any] = {
     "from_json_string": from_json_string,
     "from_yaml_string": from_yaml_string,
     "json_escape": json_escape,
+    "jsonpath_query": jsonpath_query,
     "regex_match": regex_match,
     "regex_replace": regex_replace,
     "regex_search": regex_search,

@@ -6,10 +6,12 @@ text has expressions of one language, a workflow may have both.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from yaql.language import contexts
@@ -103,16 +105,35 @@ def _evaluate_yaql(text: str, functions: contexts.Context, scope: Any) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """``value`` if JSON can hold it. What Jinja's filters produce one by one becomes a list."""
+    """``value`` if JSON can hold it. What Jinja's filters produce one by one becomes a list, a time (YAQL's ``now()``)
+    its text."""
     if isinstance(value, Iterator):
         value = list(value)
+    times: list[datetime] = []
     try:
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, default=functools.partial(_text_of_time, times))
+        return _with_times_as_text(value) if times else value
     except (TypeError, ValueError, RecursionError) as error:
         raise ExpressionError(f"The value is no JSON: {error}") from error
+
+
+def _text_of_time(times: list[datetime], value: Any) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    times.append(value)
+    return value.isoformat()
+
+
+def _with_times_as_text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {key: _with_times_as_text(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_times_as_text(item) for item in value]
     return value
 
 
 def _as_text(value: Any) -> str:
     """Lists and objects in their Python form, as Jinja writes them."""
-    return value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else str(_with_times_as_text(value))
