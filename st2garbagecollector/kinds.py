@@ -147,11 +147,20 @@ def _executions(database: Database[Document]) -> Kind:
         option="action_executions_ttl",
         collections=(executions.COLLECTION, STDOUT_COLLECTION, STDERR_COLLECTION, workflow_executions.COLLECTION),
         collection=collection,
-        before=executions.ended_before,
+        before=lambda us: _ended_before(database, us),
         begun_before=executions.begun_before,
         remove_belongings=remove_belongings,
         finish=lambda ids: _delete(collection, ids),
     )
+
+
+def _ended_before(database: Database[Document], us: int) -> Document:
+    """The condition on executions that ended before a time, but for the steps of workflows that go on: their results
+    may still be asked for."""
+    verbs = Executions(database)
+    going = verbs.workflows_going_on(us)
+    used = verbs.with_workflows_below([*going, *WorkflowExecutions(database).continued_by(going)])
+    return {**executions.ended_before(us), "parent": {"$nin": used}}
 
 
 def _output(database: Database[Document]) -> Kind:
@@ -162,7 +171,7 @@ def _output(database: Database[Document]) -> Kind:
         option="action_executions_output_ttl",
         collections=(STDOUT_COLLECTION, STDERR_COLLECTION),
         collection=database[executions.COLLECTION],
-        before=lambda us: {**executions.ended_before(us), "output_purged": None},
+        before=lambda us: {**_ended_before(database, us), "output_purged": None},
         begun_before=None,
         remove_belongings=lambda ids, limit: log.delete([str(identity) for identity in ids], limit),
         finish=Executions(database).mark_output_purged,

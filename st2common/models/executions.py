@@ -48,6 +48,7 @@ from pymongo.database import Database
 
 from st2common.clock import now_us
 from st2common.models.connection import Document
+from st2common.models.runner_types import WORKFLOWS
 from st2common.models.statuses import CLAIMABLE, COMPLETED, UNFINISHED, Status, may_become
 
 COLLECTION = "action_execution_d_b"
@@ -62,6 +63,9 @@ INDEXES = [
 
 # What a runner may hold.
 _HELD = [str(Status.RUNNING), str(Status.CANCELING)]
+
+
+_WORKFLOW = {"runner.name": {"$in": sorted(WORKFLOWS)}}
 
 
 def object_id(text: str) -> ObjectId | None:
@@ -259,6 +263,21 @@ class Executions:
             {"_id": expired["_id"], "attempt": expired["attempt"], "lease_until": expired["lease_until"]},
             {"$set": {"owner": owner, "lease_until": lease_until}, "$inc": {"attempt": 1}},
         )
+
+    def workflows_going_on(self, begun_before_us: int) -> list[str]:
+        """Ids of the workflow executions that began before a time and have not ended."""
+        going = {"status": {"$in": [str(status) for status in UNFINISHED]}, "start_timestamp": {"$lt": begun_before_us}}
+        return [str(each["_id"]) for each in self.collection.find({**going, **_WORKFLOW}, {"_id": 1})]
+
+    def with_workflows_below(self, execution_ids: Collection[str]) -> list[str]:
+        """These, and the workflow executions that they have started, and so on."""
+        found: set[str] = set()
+        level = {*execution_ids}
+        while level:
+            found |= level
+            below = self.collection.find({"parent": {"$in": [*level]}, **_WORKFLOW}, {"_id": 1})
+            level = {str(child["_id"]) for child in below} - found
+        return sorted(found)
 
     def mark_output_purged(self, execution_ids: Iterable[ObjectId]) -> int:
         """How many were not marked yet."""

@@ -16,7 +16,7 @@ The document in ``workflow_execution_d_b``::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -69,6 +69,12 @@ class WorkflowExecutions:
         """Have somebody look at an unfinished one, should the message about it be lost."""
         place = {"_id": ObjectId(execution_id), "look_at": {"$exists": True}}
         self._collection.update_one(place, {"$set": {"look_at": now}})
+
+    def continued_by(self, execution_ids: Collection[str]) -> list[str]:
+        """The executions whose steps count as those of these."""
+        ids = [ObjectId(execution_id) for execution_id in execution_ids]
+        found = self._collection.find({"_id": {"$in": ids}}, {"earlier": 1}) if ids else ()
+        return [earlier for workflow in found for earlier in workflow.get("earlier", ())]
 
     def close(self, execution_id: str) -> None:
         """Its execution has ended, and has its result: nobody has to look any more."""

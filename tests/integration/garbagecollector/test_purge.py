@@ -96,6 +96,43 @@ def test_old_output_goes_and_its_execution_stays(
     assert output.count(output.before(now_us() - 2 * DAY)) == 0
 
 
+def test_the_steps_of_a_workflow_stay_as_long_as_it_goes_on(
+    database: Database[dict[str, Any]],
+    executions: Executions,
+    log: MongoOutputLog,
+    stored: Store,
+    with_output: Store,
+    purge: Callable[..., bool],
+) -> None:
+    """Also those of a workflow that it has started, and of the one that it goes on with."""
+
+    def workflow(status: str, **fields: Any) -> str:
+        return stored(status, age=4 * DAY, runner={"name": "orquesta"}, **fields)
+
+    def step(parent: str) -> str:
+        execution_id = with_output("succeeded", age=3 * DAY, ended=3 * DAY - SECOND)
+        executions.collection.update_one({"_id": ObjectId(execution_id)}, {"$set": {"parent": parent}})
+        return execution_id
+
+    long_ago = now_us() - 3 * DAY
+    ended = workflow("succeeded", end_timestamp=long_ago)
+    continued = workflow("failed", end_timestamp=long_ago)
+    root = workflow("running")
+    database["workflow_execution_d_b"].insert_one({"_id": ObjectId(root), "earlier": [continued]})
+    below = workflow("succeeded", parent=root, end_timestamp=long_ago)
+    kept = [step(parent) for parent in (root, below, continued)]
+    gone = step(ended)
+    assert (purge("output"), purge("executions")) == (False, False)
+    left = {str(each["_id"]) for each in executions.collection.find({}, {"_id": 1})}
+    assert left == {root, below, *kept}
+    assert [len(log.read(each, 0)) for each in (*kept, gone)] == [2, 2, 2, 0]
+    executions.collection.update_one(
+        {"_id": ObjectId(root)}, {"$set": {"status": "succeeded", "end_timestamp": long_ago}}
+    )
+    assert purge("executions") is False
+    assert executions.collection.count_documents({}) == 0
+
+
 def test_work_comes_in_pieces(
     monkeypatch: pytest.MonkeyPatch, executions: Executions, stored: Store, purge: Callable[..., bool]
 ) -> None:
