@@ -171,6 +171,23 @@ def validate(
         raise ValidationError(f"Override of immutable parameter(s) {overridden} is unsupported.")
 
 
+def check_value(action: Mapping[str, Any], runner_type: Mapping[str, Any], name: str, value: Any) -> None:
+    """Whether the action takes this value, that is no template, for a parameter that it has.
+
+    Raises:
+        ValidationError: it does not, in the words of JSON schema.
+    """
+    schema = schema_of(action, runner_type)
+    if value is None:
+        return
+    live = {name: _cast(name, value, schema)}
+    errors = [error for error in schema.validator.iter_errors(live) if error.absolute_path]
+    if errors:
+        raise ValidationError(_message(best_match(iter(errors)), schema))
+    if name in schema.immutable:
+        raise ValidationError(f"Override of immutable parameter(s) {[name]} is unsupported.")
+
+
 def split_for_run(
     action: Mapping[str, Any],
     runner_type: Mapping[str, Any],

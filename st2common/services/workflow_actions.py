@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from st2common.errors import ValidationError
 from st2common.models import actions, runner_types
-from st2common.services.parameters import merged_parameters
+from st2common.services.parameters import check_value, merged_parameters
 from st2common.workflows.chain.spec import Chain
 from st2common.workflows.languages import Spec
 from st2common.workflows.problems import InvalidWorkflow, Place, Problem
+
+_EXPRESSION_MARKS = ("<%", "{{", "{%")
 
 
 def check_actions(workflow: Spec) -> None:
@@ -53,6 +56,20 @@ def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterat
     for name, schema in known.items():
         if schema.get("required") and schema.get("default") is None and given.get(name) is None:
             yield Problem("content", f'The action "{ref}" needs the parameter "{name}"', place)
-    for name in given:
+    for name, value in given.items():
         if name not in known:
             yield Problem("content", f'The action "{ref}" has no parameter "{name}"', place)
+        elif _is_literal(value):
+            try:
+                check_value(action, runner_type, name, value)
+            except ValidationError as error:
+                yield Problem("content", f'The action "{ref}" does not take its parameters: {error}', place)
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether there is no expression in a value, at any depth."""
+    if isinstance(value, str):
+        return not any(mark in value for mark in _EXPRESSION_MARKS)
+    if isinstance(value, Mapping):
+        return all(map(_is_literal, value)) and all(map(_is_literal, value.values()))
+    return not isinstance(value, list) or all(map(_is_literal, value))
