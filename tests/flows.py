@@ -63,6 +63,52 @@ tasks:
     action: core.local
     input: {cmd: "seq -f <% item() %>.%g <% ctx(lines) %>"}
 """
+#: Branches, one that is tried again, one with items, where they meet, and a step that needs nobody.
+BUSY = """
+version: 1.0
+input: [notes]
+tasks:
+  begin:
+    action: core.local cmd="echo begin >> <% ctx(notes) %>"
+    next:
+      - when: <% succeeded() %>
+        do: left, right, flaky, items
+  left:
+    action: core.local cmd="echo left >> <% ctx(notes) %>; echo left"
+    next:
+      - when: <% succeeded() %>
+        publish: left=<% result().stdout %>
+        do: nothing
+  nothing:
+    action: core.noop
+    next:
+      - do: meet
+  right:
+    action: core.local cmd="echo right >> <% ctx(notes) %>; sleep 0.3; echo right"
+    next:
+      - when: <% succeeded() %>
+        publish: right=<% result().stdout %>
+        do: meet
+  flaky:
+    action: core.local cmd="echo flaky >> <% ctx(notes) %>; test $(grep -c flaky <% ctx(notes) %>) -ge 3"
+    retry: {count: 3, delay: 0}
+    next:
+      - when: <% succeeded() %>
+        do: meet
+  items:
+    with: {items: <% range(4) %>, concurrency: 2}
+    action: core.local cmd="echo item <% item() %> >> <% ctx(notes) %>; echo <% item() %>"
+    next:
+      - when: <% succeeded() %>
+        publish: items=<% result().select($.stdout) %>
+        do: meet
+  meet:
+    join: all
+    action: core.local cmd="echo meet >> <% ctx(notes) %>"
+output:
+  - items: <% ctx(items) %>
+  - sides: <% ctx(left) %> and <% ctx(right) %>
+"""
 #: What the steps of OUTER note.
 NOTES = ["after 1", "after 2", "before", "wait"]
 
@@ -79,6 +125,7 @@ def write_pack(packs: Path) -> None:
         "inner": (INNER, place),
         "outer": (OUTER, place),
         "failing": (FAILING, {}),
+        "busy": (BUSY, {"notes": {"type": "string"}}),
         "many": (MANY, {"count": {"type": "integer"}, "lines": {"type": "integer"}}),
     }.items():
         (directory / "actions" / "workflows" / f"{name}.yaml").write_text(text)

@@ -5,21 +5,17 @@ What happens when is drawn by chance. The seed is printed; ``CHAOS_SEED`` repeat
 
 from __future__ import annotations
 
-import os
-import random
 import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from st2ctl import servers
-from st2ctl.installation import Installation
 from tests.acceptance.platforms import Platform
+from tests.chaos.chaos import Chaos
 from tests.conditions import eventually
 
 # Seconds within which everything has calmed down after the last disturbance.
@@ -65,42 +61,6 @@ class Watcher:
         self._thread.join()
 
 
-class Chaos:
-    """A platform, and the means to disturb it."""
-
-    def __init__(self, platform: Platform, chance: random.Random) -> None:
-        self.platform = platform
-        self.chance = chance
-        self._installation = Installation.in_directory(platform.var)
-
-    def pause(self, shortest: float, longest: float) -> None:
-        """Not a wait for something: the time at which things happen is what varies here."""
-        time.sleep(self.chance.uniform(shortest, longest))
-
-    def kill(self, daemon: str) -> None:
-        process = self.platform.process(daemon)
-        process.send(signal.SIGKILL)
-        assert process.wait(10)
-
-    def freeze(self, daemon: str, shortest: float, longest: float) -> None:
-        process = self.platform.process(daemon)
-        process.send(signal.SIGSTOP)
-        try:
-            self.pause(shortest, longest)
-        finally:
-            process.send(signal.SIGCONT)
-
-    def kill_broker(self) -> None:
-        servers.broker(self._installation).kill()
-
-    def kill_database(self) -> None:
-        servers.database(self._installation, False).kill()
-
-    def restore(self) -> None:
-        """Start again what is dead, servers too."""
-        self.platform.start()
-
-
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("chaos") / "var")
@@ -115,9 +75,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture
 def chaos(platform: Platform) -> Chaos:
-    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"CHAOS_SEED={seed}")
-    return Chaos(platform, random.Random(seed))
+    return Chaos(platform)
 
 
 def kill_runner(chaos: Chaos) -> None:
