@@ -27,7 +27,7 @@ from st2common.workflows import languages
 from st2common.workflows.problems import InvalidWorkflow
 from st2rulesengine.workflows import beginning
 from st2rulesengine.workflows.ending import Ending
-from st2rulesengine.workflows.progress import LOOK_AFTER_CHANGE, Progress, decided
+from st2rulesengine.workflows.progress import LOOK_AFTER_CHANGE, Progress, check_size, decided
 from st2rulesengine.workflows.steps import Steps
 from st2rulesengine.workflows.workshop import Workshop
 
@@ -109,11 +109,11 @@ class Engine:
             definition = beginning.read_definition(self._config, execution["action"])
             first: Document = {"definition": definition, "earlier": [], "secrets": []}
         else:
-            workflow, tasks, reset = earlier
+            before, tasks, reset = earlier
             first = {
-                "definition": workflow["definition"],
-                "earlier": [str(workflow["_id"]), *workflow["earlier"]],
-                "secrets": workflow["secrets"],
+                "definition": before["definition"],
+                "earlier": [str(before["_id"]), *before["earlier"]],
+                "secrets": before["secrets"],
             }
         spec = beginning.understood(execution["runner"]["name"], first["definition"])
         steps = self._steps(execution, first)
@@ -122,9 +122,9 @@ class Engine:
             conductor = languages.conduct(spec, steps.lookups())
             decision = beginning.begin(self._config, self._workshop.database, execution, conductor, now)
         else:
-            conductor = languages.conduct(spec, steps.lookups(), json.loads(workflow["state"]))
+            conductor = languages.conduct(spec, steps.lookups(), json.loads(before["state"]))
             decision = conductor.rerun(tasks, reset, now)
-        return {
+        workflow = {
             "_id": execution["_id"],
             "revision": 1,
             **first,
@@ -133,6 +133,8 @@ class Engine:
             "secrets": steps.secrets,
             "look_at": now + LOOK_AFTER_CHANGE,
         }
+        check_size(workflow)
+        return workflow
 
     def _progress(self, execution: Document, workflow: Document) -> Progress:
         steps = self._steps(execution, workflow)

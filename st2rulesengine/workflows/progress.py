@@ -131,19 +131,15 @@ class Progress:
 
     def _store(self) -> bool:
         """Make what was decided the next revision; False where there is one already."""
-        state = json.dumps(self._conductor.state)
-        if len(state) > MAX_STATE:
-            raise ValidationError(
-                f"What the workflow has published takes {len(state)} bytes as JSON; {MAX_STATE} can be stored."
-            )
         paused = self._decided.get("status") == Status.PAUSED
         fields = {
             **self._decided,
-            "state": state,
+            "state": json.dumps(self._conductor.state),
             "secrets": self._steps.secrets,
             "settled": self._settled,
             "look_at": now_us() + (LOOK_WHILE_PAUSED if paused else LOOK_AFTER_CHANGE),
         }
+        check_size({**self._workflow, **fields})
         if not self._workshop.workflows.change(self._workflow, fields):
             return False
         self._workflow = {**self._workflow, **fields, "revision": self._workflow["revision"] + 1}
@@ -200,6 +196,19 @@ class Progress:
             self._execution = changed
             self._workshop.events.updated(changed)
         return True
+
+
+def check_size(workflow: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ValidationError: a revision is too much for a document of the database.
+    """
+    size = sum(len(workflow.get(part) or "") for part in ("definition", "state", "result"))
+    if size > MAX_STATE:
+        raise ValidationError(
+            f"The workflow, with what it has published and its output, takes {size} bytes as JSON; "
+            f"{MAX_STATE} can be stored."
+        )
 
 
 def decided(decision: Decision) -> Document:

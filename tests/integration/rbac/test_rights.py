@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from flask import Response
 from pymongo import MongoClient, monitoring
 
@@ -23,6 +24,8 @@ from st2common.http.authorization import Authorization, any_user
 from st2common.models.execution_view import to_api
 from st2common.models.executions import Executions
 from st2common.models.roles import Roles
+from st2common.output.chunk import Chunk, Run, Stream
+from st2common.output.mongo_log import MongoOutputLog
 from st2common.rbac import definitions, remote_groups
 from st2common.rbac.cmd import main
 from st2common.rbac.resolution import EVERYTHING, Rights
@@ -58,6 +61,31 @@ def test_children_that_one_may_not_see_are_left_out(platform: Platform) -> None:
     path = f"/executions/{parent}/children"
     assert [found["id"] for found in platform.get("observer", path).json] == [child]
     assert platform.get("runner", path).json == []
+
+
+def test_the_stream_of_a_workflow_leaves_out_steps_that_one_may_not_see(platform: Platform) -> None:
+    root, below, seen, hidden, deep = (
+        platform.request(ref) for ref in ("core.local", "linux.df", "core.local", "linux.df", "core.local")
+    )
+    log = MongoOutputLog(platform.database)
+    for execution_id, fields in (
+        (root, {"runner.name": "orquesta"}),
+        (below, {"runner.name": "orquesta", "parent": root}),
+        (seen, {"parent": root}),
+        (hidden, {"parent": root}),
+        # A workflow that one may not see hides what is below it.
+        (deep, {"parent": below}),
+    ):
+        change = {"$set": {**fields, "status": "succeeded"}}
+        platform.database["action_execution_d_b"].update_one({"_id": ObjectId(execution_id)}, change)
+        log.append([Chunk(execution_id, Stream.STDOUT, 1, 1, 0, b"x\n", (Run(2, 1),), 1)])
+    told = {}
+    for user in ("observer", "runner"):
+        path = f"/executions/{root}/output?tree=true&follow=false"
+        with platform.ask(user, "GET", path, stream=True) as response:
+            told[user] = {each for each in (below, seen, hidden, deep) if each in response.text}
+            assert ("linux.df" in response.text) is (user == "observer")
+    assert told == {"observer": {below, seen, hidden, deep}, "runner": {seen}}
 
 
 def test_keys_that_one_may_not_see_are_left_out(platform: Platform) -> None:

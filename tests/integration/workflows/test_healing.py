@@ -10,6 +10,7 @@ from bson import ObjectId
 from st2common.clock import now_us
 from st2common.models.statuses import Status
 from st2common.models.workflow_executions import COLLECTION, WorkflowExecutions
+from st2common.services.reruns import rerun_execution
 from st2rulesengine.workflows import engine as engine_module
 from st2rulesengine.workflows import steps as steps_module
 from st2rulesengine.workflows.engine import Engine
@@ -183,3 +184,32 @@ def test_an_execution_is_taken_up_where_an_engine_died_before_it_ran(stage: Stag
     assert stage.status(identity) == "requested"
     stage.engine()
     assert stage.step(identity, "a")["_id"] == step_id(identity, "a/0/0/0")
+
+
+@pytest.mark.parametrize("died_before", ["insert", "request"])
+def test_tasks_run_again_once_wherever_an_engine_dies(
+    stage: Stage, started: str, died_before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows from running tasks again is decided once: it is the first revision of an execution of its own."""
+    stage.finish(stage.step(started, "a"))
+    stage.finish(stage.step(started, "b"), Status.FAILED)
+    stage.finish(stage.step(started, "c"))
+    stage.ended(started)
+    stage.stop_engines()
+    before = stage.get(started), WorkflowExecutions(stage.database).get(started)
+    stored = rerun_execution(
+        stage.database, stage.transport, execution_id=started, parameters={}, user="bob", tasks=["b"]
+    )
+    identity = str(stored["_id"])
+    owner: Any = WorkflowExecutions if died_before == "insert" else Steps
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, died_before, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            Engine(stage.config, stage.database, stage.transport).advance(identity)
+    assert stage.steps(identity) == []
+    for _ in range(3):
+        stage.engine()
+    stage.finish(stage.step(identity, "b"))
+    assert stage.ended(identity)["status"] == "succeeded"
+    assert stage.tasks(identity) == [("b", "succeeded")]
+    assert (stage.get(started), WorkflowExecutions(stage.database).get(started)) == before

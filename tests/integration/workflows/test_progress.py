@@ -80,7 +80,7 @@ def test_one_task_after_the_other(stage: Stage) -> None:
     assert stage.tasks(identity) == [("ask", "succeeded"), ("nothing", "succeeded")]
     noop = stage.steps(identity)[1]
     assert noop["result"] == {"failed": False, "succeeded": True, "return_code": 0}
-    end = MongoOutputLog(stage.database).end(identity)
+    end = eventually(lambda: MongoOutputLog(stage.database).end(identity))
     assert end is not None
     assert end.status == "succeeded"
 
