@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from st2common.errors import ConfigError, St2Error
-from st2ctl import doctor, management, standalone_management
+from st2ctl import management, standalone_management
 from st2ctl.daemons import COMPONENTS
 from st2ctl.installation import Installation, find
 
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "doctor", parents=[place], help="look for what is wrong, and say what to do; exit code 1 if something is"
     )
     examine.add_argument("-j", "--json", action="store_true", help="print JSON")
-    examine.set_defaults(run=lambda given: doctor.run(_find(given), given.json, _tell))
+    examine.set_defaults(run=lambda given: _examine(_find(given), given.json))
     _add_standalone(commands.add_parser("standalone", help="the whole platform in one process, without RabbitMQ"))
     return parser
 
@@ -147,6 +147,13 @@ def _find_standalone(given: argparse.Namespace) -> Installation:
     if given.config_file:
         return Installation.configured(given.config_file)
     return Installation.in_directory(given.var or Path("var"))
+
+
+def _examine(installation: Installation, as_json: bool) -> int:
+    # Only here: it brings all that daemons are made of, and containers ask for the status every few seconds.
+    from st2ctl import doctor
+
+    return doctor.run(installation, as_json, _tell)
 
 
 def _ask(question: str) -> str:
