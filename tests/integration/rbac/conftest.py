@@ -211,7 +211,9 @@ def _register(directory: Path) -> None:
     for pack in ("core", "linux"):
         path = directory / "packs" / pack
         (path / "actions").mkdir(parents=True)
-        (path / "pack.yaml").write_text(f"ref: {pack}\nname: {pack}\nversion: 1.0.0\nauthor: a\nemail: a@b.c\n")
+        (path / "pack.yaml").write_text(
+            f"ref: {pack}\nname: {pack}\ndescription: A pack.\nversion: 1.0.0\nauthor: a\nemail: a@b.c\n"
+        )
         (path / "icon.png").write_bytes(b"png")
         manifest = {"ref": pack, "name": pack, "description": "A pack.", "version": "1.0.0", "author": "a"}
         packs.save(Pack.from_manifest({**manifest, "email": "a@b.c", "files": ["pack.yaml"], "path": str(path)}))
