@@ -56,7 +56,8 @@ class Progress:
         Raises:
             ValidationError: the workflow cannot go on.
         """
-        self._steps.store_settled(self._steps.missing(self._workflow.get("settled") or ()))
+        if settled := self._workflow.get("settled"):
+            self._steps.store_settled(self._steps.missing(settled))
         if Status(self._workflow["status"]) in COMPLETED:
             return self._ending.end(self._execution, self._workflow)
         states = self._look()

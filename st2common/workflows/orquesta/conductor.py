@@ -55,7 +55,7 @@ class OrquestaConductor:
     def child_changed(self, key: str, status: Status, now: int) -> Decision:
         work = self._work(now)
         run = self._state.runs.get(run_of(key))
-        if run is None or key not in run.active_children():
+        if run is None or not run.waits_for(key):
             return self._unchanged()
         if status not in COMPLETED and status not in DORMANT:
             status = Status.RUNNING
@@ -177,7 +177,7 @@ class OrquestaConductor:
                 before = len(work.requests)
                 if going:
                     requests.continue_items(work, run)
-                if run.active_children():
+                if run.child_statuses():
                     return len(work.requests) > before
                 ended = _status_of_items(run, stopped=state.verdict is not None)
                 if ended:

@@ -50,7 +50,7 @@ def continue_items(work: Work, run: Run) -> None:
     assert run.items is not None  # noqa: S101 - only tasks with items come here
     if any(status in FAILED_STATUSES for status in run.items):
         return
-    free = len(run.items) if run.concurrency is None else run.concurrency - len(run.active_children())
+    free = len(run.items) if run.concurrency is None else run.concurrency - len(run.child_statuses())
     waiting = [number for number, status in enumerate(run.items) if status is None][: max(free, 0)]
     if not waiting:
         return
@@ -70,7 +70,7 @@ def again(work: Work, run: Run) -> None:
     task = work.workflow.tasks[run.task]
     scope = RunScope(work, run.context, run)
     if run.items is None:
-        if run.active_children():
+        if run.child_statuses():
             work.requests.append(_request(work, task, run, scope, None))
         return
     active = [n for n, status in enumerate(run.items) if status is not None and status not in COMPLETED]

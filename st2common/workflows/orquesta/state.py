@@ -67,6 +67,16 @@ class Run:
             if status is not None and status not in COMPLETED
         ]
 
+    def waits_for(self, key: str) -> bool:
+        """Whether ``key`` is one of them."""
+        if self.items is None:
+            return self.status is not None and not self.has_ended and key == self.child_key()
+        item = key.rsplit("/", 1)[1]
+        if self.status is None or self.has_ended or not item.isdecimal() or int(item) >= len(self.items):
+            return False
+        status = self.items[int(item)]
+        return status is not None and status not in COMPLETED and key == self.child_key(int(item))
+
     def child_statuses(self) -> list[Status]:
         """Statuses of the children that have not ended."""
         if self.status is None or self.has_ended:
