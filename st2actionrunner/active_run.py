@@ -46,7 +46,7 @@ class ActiveRun:
         self.attempt: int = document["attempt"]
         #: Names the run to the keeper.
         self.name = f"{self.execution_id}.{self.attempt}"
-        self._directory: Path = workshop.keeper.run_directory(self.name)
+        self._directory: Path = workshop.keepers.run_directory(self.name)
         self._streaming: bool = document["stream_output"]
         self._canceled = document["status"] == Status.CANCELING
         self._detached = False
@@ -74,7 +74,7 @@ class ActiveRun:
         """Somebody asked for the end of this execution."""
         self._canceled = True
         if self._spawned:
-            self._workshop.keeper.kill(self.name)
+            self._workshop.keepers.kill(self.name)
 
     def learn(self, registrations: int, secrets: Sequence[str]) -> None:
         """The action has registered secrets. Whatever is taken from the spool after this, they are masked in it."""
@@ -85,8 +85,8 @@ class ActiveRun:
     def fence(self) -> None:
         """Another attempt owns the execution: end the child, write nothing more."""
         self.detach()
-        self._workshop.keeper.kill(self.name)
-        self._workshop.keeper.forget(self.name)
+        self._workshop.keepers.kill(self.name)
+        self._workshop.keepers.forget(self.name)
 
     def detach(self) -> None:
         """Leave the child to the keeper: another process of this runner goes on with it."""
@@ -120,7 +120,7 @@ class ActiveRun:
         """Go on with a child that an earlier process of this runner has started."""
         self._spawned = True
         if self._canceled:
-            self._workshop.keeper.kill(self.name)
+            self._workshop.keepers.kill(self.name)
         self._guard(self._go_on)
 
     def _guard(self, step: Callable[[], None]) -> None:
@@ -137,8 +137,8 @@ class ActiveRun:
                 self._fail("The action runner failed while it ran this action; its log tells why.")
         except Fenced:
             LOG.warning("Execution %s belongs to another attempt now: ending ours", self.execution_id)
-            self._workshop.keeper.kill(self.name)
-            self._workshop.keeper.forget(self.name)
+            self._workshop.keepers.kill(self.name)
+            self._workshop.keepers.forget(self.name)
 
     def _start(self) -> None:
         try:
@@ -185,14 +185,14 @@ class ActiveRun:
         while not self._detached:
             with self._spawning:
                 try:
-                    self._workshop.keeper.spawn(self.name, launch, self._workshop.max_output_bytes)
+                    self._workshop.keepers.spawn(self.name, launch, self._workshop.max_output_bytes)
                     self._spawned = True
                     break
                 except KeeperAway as error:
                     LOG.warning("Execution %s waits for a keeper: %s", self.execution_id, error)
             time.sleep(_SPAWN_INTERVAL)
         if self._canceled:
-            self._workshop.keeper.kill(self.name)
+            self._workshop.keepers.kill(self.name)
 
     def _position(self) -> Position:
         """Where the log stands. From then on no earlier attempt can add to it."""
@@ -226,7 +226,7 @@ class ActiveRun:
         reason = "The process that kept this action was lost."
         if self._until_done(lambda: run_again(shop.executions, shop.events, writer, document, reason)) is None:
             return False
-        shop.keeper.forget(self.name)
+        shop.keepers.forget(self.name)
         return True
 
     def _settle(self, settled: Settled) -> None:
@@ -257,13 +257,13 @@ class ActiveRun:
         """Show nothing while the action runs, but let the keeper read on."""
         while not (self._exited or self._detached or self._lost):
             size = spool.stat().st_size if spool.exists() else 0
-            self._workshop.keeper.ack(self.name, size, size)
+            self._workshop.keepers.ack(self.name, size, size)
             self._grown.wait()
             self._grown.clear()
 
     def _acknowledge(self, seen: int, durable: int) -> None:
         self._stored = durable
-        self._workshop.keeper.ack(self.name, seen, durable)
+        self._workshop.keepers.ack(self.name, seen, durable)
 
     def _writer_from(self, position: Position) -> Writer:
         shop = self._workshop
@@ -273,7 +273,7 @@ class ActiveRun:
 
     def _fail(self, message: str) -> None:
         """The action could not be run, or it cannot be told how it ended."""
-        self._workshop.keeper.kill(self.name)
+        self._workshop.keepers.kill(self.name)
         if self._writer is None:
             self._writer = self._writer_from(self._position())
         self._conclude(Status.FAILED, {"error": message, "failed": True, "succeeded": False}, None)
@@ -294,7 +294,7 @@ class ActiveRun:
         if left := self._copy.left_in_log():
             fields["output_in_log"] = left
         end_execution(self._workshop, self._document, status, fields)
-        self._workshop.keeper.forget(self.name)
+        self._workshop.keepers.forget(self.name)
 
     def _until_done(self, step: Callable[[], T]) -> T:
         return until_done(f"Execution {self.execution_id}", step)

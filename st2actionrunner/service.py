@@ -19,6 +19,7 @@ from st2actionrunner.active_run import ActiveRun
 from st2actionrunner.active_runs import ActiveRuns
 from st2actionrunner.intake import Intake
 from st2actionrunner.keeper_client import KeeperClient, KeeperError
+from st2actionrunner.keepers import Keepers
 from st2actionrunner.leases import LeaseKeeper, lease_until
 from st2actionrunner.requests import RequestBuilder
 from st2actionrunner.runners.registry import Runners
@@ -67,14 +68,14 @@ class RunnerService:
         self._slot = Slot(Path(config.system.state_path))
         until_done("Making indexes", self._executions.ensure_indexes)
         until_done("Making indexes", self._log.ensure_indexes)
-        self._keeper = KeeperClient(self._slot.directory, self._on_keeper_event, self._on_keeper_lost)
-        self._keeper.start_or_attach()
+        self._keepers = Keepers(self._slot.directory / "keepers", self._on_keeper_event, self._on_keeper_lost)
+        self._keepers.start_or_attach()
         self._workshop = Workshop(
             executions=self._executions,
             events=ExecutionEvents(self._transport),
             log=self._log,
             doorbell=Doorbell(self._transport),
-            keeper=self._keeper,
+            keepers=self._keepers,
             runners=Runners(RunnerSettings.from_config(config), self._transport),
             requests=RequestBuilder(config, self._executions.collection.database),
             flush_interval=config.actionrunner.output_flush_interval,
@@ -104,7 +105,7 @@ class RunnerService:
             run.detach()
         self._runs.wait_for_none(end - time.monotonic())
         self._leases.stop(left)
-        self._keeper.close()
+        self._keepers.close()
         self._slot.release()
         if left:
             LOG.info("Left %d running actions to their keeper", len(left))
@@ -117,7 +118,7 @@ class RunnerService:
     def health(self) -> str | None:
         if not self._draining and not self._intake.healthy():
             return "the broker is away: no new executions are taken"
-        if not self._keeper.healthy():
+        if not self._keepers.healthy():
             return "the keeper does not answer: no new actions can be started"
         return self._leases.problem
 
@@ -184,15 +185,15 @@ class RunnerService:
 
     def _recover(self) -> None:
         """Take up the runs of an earlier process in this place. They need no free place: they run already."""
-        found = {name: run for name in self._keeper.run_directories() if (run := self._found(name))}
+        found = {name: run for name in self._keepers.run_directories() if (run := self._found(name))}
         for run in found.values():
             self._runs.add(run)
         # Asked only now, so that every end after the answer is told to a run that we know.
-        kept = {info.run: info for info in self._keeper.runs()}
-        for name in (kept.keys() | self._keeper.run_directories()) - found.keys():
+        kept = {info.run: info for info in self._keepers.runs()}
+        for name in (kept.keys() | self._keepers.run_directories()) - found.keys():
             LOG.warning("Run %s is nobody's: ending it", name)
-            self._keeper.kill(name)
-            self._keeper.forget(name)
+            self._keepers.kill(name)
+            self._keepers.forget(name)
         for name, run in found.items():
             LOG.info("Taking up execution %s again", run.execution_id)
             if name not in kept:
@@ -252,15 +253,15 @@ class RunnerService:
         if run and run.name == run_name:
             run.wake(exited)
 
-    def _on_keeper_lost(self) -> None:
+    def _on_keeper_lost(self, keeper: KeeperClient) -> None:
         """The keeper died. The next one ends the children, and their runs store what is left."""
         LOG.error("The keeper is gone: starting another one")
         while not self._stopping:
             try:
-                self._keeper.start_or_attach()
+                keeper.start_or_attach()
                 # In this order: what was spawned and the new keeper does not know was spawned by the lost one.
                 spawned = [run for run in self._runs.all().values() if run.is_spawned()]
-                kept = {info.run for info in self._keeper.runs()}
+                kept = {info.run for info in self._keepers.runs()}
             except KeeperError as error:
                 LOG.error("There is no keeper: %s", error)
                 time.sleep(_KEEPER_INTERVAL)

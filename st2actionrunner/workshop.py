@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from st2actionrunner.keeper_client import KeeperClient
+from st2actionrunner.keepers import Keepers
 from st2actionrunner.requests import RequestBuilder
 from st2actionrunner.runners.registry import Runners
 from st2common.models.executions import Executions
@@ -21,7 +21,7 @@ class Workshop:
     events: ExecutionEvents
     log: OutputLog
     doorbell: Doorbell
-    keeper: KeeperClient
+    keepers: Keepers
     runners: Runners
     requests: RequestBuilder
     #: Least number of seconds between two writes of one log.

@@ -31,9 +31,8 @@ _TOKEN_TTL = 60
 
 
 def ids(state_path: Path) -> set[str]:
-    """The ids of executions that have a child here: directories ``runner/<slot>/runs/<execution id>.<attempt>``."""
-    slots = (state_path / "runner").glob("*")
-    return {run.name.partition(".")[0] for slot in slots for run in _runs_of(slot)}
+    """The ids of executions that have a child here."""
+    return {run.name.partition(".")[0] for keeper in _keepers(state_path) for run in _runs_of(keeper)}
 
 
 def drain(state_path: Path) -> None:
@@ -59,8 +58,8 @@ def wait(state_path: Path, timeout: float, tell: Callable[[str], None]) -> None:
 def wait_for_idle_keepers(state_path: Path) -> None:
     """Wait for the keepers without actions: they end by themselves a moment after their runner has gone."""
     deadline = time.monotonic() + _KEEPER_PATIENCE
-    for lock in (state_path / "runner").glob("*/keeper.lock"):
-        while not _runs_of(lock.parent) and _held(lock) and time.monotonic() < deadline:
+    for keeper in _keepers(state_path):
+        while not _runs_of(keeper) and _held(keeper / "keeper.lock") and time.monotonic() < deadline:
             time.sleep(_LOOK_INTERVAL)
 
 
@@ -90,17 +89,25 @@ def _token(installation: Installation) -> str:
         return Tokens(database).create(installation.config.system_user.user, _TOKEN_TTL, service=True).token
 
 
-def _runs_of(slot: Path) -> list[Path]:
-    return list(slot.glob("runs/*.*"))
+def _keepers(state_path: Path) -> list[Path]:
+    """The directories of the keepers: ``runner/<slot>/keepers/<version>``."""
+    return list((state_path / "runner").glob("*/keepers/*"))
+
+
+def _runs_of(keeper: Path) -> list[Path]:
+    """Directories ``runs/<execution id>.<attempt>``."""
+    return list(keeper.glob("runs/*.*"))
 
 
 def _held(lock: Path) -> bool:
     """Whether a keeper lives: it holds the lock until it ends, however it ends."""
-    with lock.open("r+") as file:
-        try:
+    try:
+        with lock.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 

@@ -15,15 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.platforms import Platform
-from tests.chaos.chaos import Chaos
+from tests.chaos.chaos import PATIENCE, SERVERS, Chaos
 from tests.conditions import eventually
-
-# Seconds within which everything has calmed down after the last disturbance.
-PATIENCE = 60.0
 
 ACTIONS = 3
 
-Disturb = Callable[["Chaos"], None]
+Disturb = Callable[[Chaos], None]
 
 
 class Watcher:
@@ -106,12 +103,12 @@ def kill_api_and_rules_engine(chaos: Chaos) -> None:
 
 def kill_broker(chaos: Chaos) -> None:
     """It is away for as long as it takes to start: five seconds and more."""
-    chaos.kill_broker()
+    chaos.kill("broker")
     chaos.restore()
 
 
 def kill_database(chaos: Chaos) -> None:
-    chaos.kill_database()
+    chaos.kill("database")
     chaos.pause(0, 3)
     chaos.restore()
 
@@ -121,18 +118,7 @@ def freeze_runner(chaos: Chaos) -> None:
 
 
 def kill_all(chaos: Chaos) -> None:
-    """In any order, one after the other or nearly at once."""
-    steps: list[Callable[[], None]] = [
-        lambda: chaos.kill("st2actionrunner"),
-        lambda: chaos.kill("st2stream"),
-        lambda: chaos.kill("st2api"),
-        chaos.kill_broker,
-        chaos.kill_database,
-    ]
-    chaos.chance.shuffle(steps)
-    for step in steps:
-        step()
-        chaos.pause(0, 0.5)
+    chaos.kill_all(["st2actionrunner", "st2stream", "st2api", *SERVERS], 0.5)
     chaos.restore()
 
 

@@ -130,7 +130,7 @@ def test_a_component_that_is_none(installation: Installation, monkeypatch: pytes
 
 
 def test_waiting_for_running_actions_ends_with_the_last_of_them(tmp_path: Path) -> None:
-    run = tmp_path / "runner" / "1" / "runs" / "65f0a1b2c3d4e5f6a7b8c9d0.1"
+    run = tmp_path / "runner/1/keepers/abc/runs" / "65f0a1b2c3d4e5f6a7b8c9d0.1"
     run.mkdir(parents=True)
     told: list[str] = []
 
@@ -144,7 +144,7 @@ def test_waiting_for_running_actions_ends_with_the_last_of_them(tmp_path: Path) 
 
 
 def test_actions_that_do_not_end_in_time_are_named(tmp_path: Path) -> None:
-    (tmp_path / "runner" / "1" / "runs" / "65f0a1b2c3d4e5f6a7b8c9d0.1").mkdir(parents=True)
+    (tmp_path / "runner/1/keepers/abc/runs" / "65f0a1b2c3d4e5f6a7b8c9d0.1").mkdir(parents=True)
     told: list[str] = []
     running_actions.wait(tmp_path, 0, told.append)
     assert "65f0a1b2c3d4e5f6a7b8c9d0" in told[-1]

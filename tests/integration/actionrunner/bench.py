@@ -91,7 +91,7 @@ class Bench:
         eventually(lambda: not self.keepers(), PATIENCE)
 
     def keepers(self) -> list[int]:
-        found = [_content(path) for path in self.directory.glob("runner/*/keeper.pid")]
+        found = [_content(path) for path in self.directory.glob("runner/*/keepers/*/keeper.pid")]
         return [int(pid) for pid in found if pid and alive(int(pid))]
 
     # Executions.
@@ -149,7 +149,7 @@ class Bench:
         ]
 
     def run_directories(self) -> list[str]:
-        return sorted(path.name for path in self.directory.glob("runner/*/runs/*"))
+        return sorted(path.name for path in self.directory.glob("runner/*/keepers/*/runs/*"))
 
 
 def _content(path: Path) -> str:
