@@ -118,4 +118,7 @@ class OutputLog(Protocol):
         """
 
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
-        """Remove at most ``limit`` documents of these logs; how many. Fewer than ``limit``: nothing is left of them."""
+        """Remove at most ``limit`` documents of these logs; how many. Fewer than ``limit``: nothing is left of them.
+
+        The end records go first: what is half removed shows as removed, not as a log that is whole.
+        """

@@ -93,12 +93,13 @@ class MemoryOutputLog:
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
         removed = 0
         with self._lock:
+            for execution_id in execution_ids[:limit]:
+                removed += self._ends.pop(execution_id, None) is not None
             for execution_id in execution_ids:
                 chunks = self._chunks.get(execution_id, [])
                 taken = min(len(chunks), limit - removed)
                 del chunks[:taken]
                 removed += taken
-                if not chunks and removed < limit:
+                if not chunks:
                     self._chunks.pop(execution_id, None)
-                    removed += self._ends.pop(execution_id, None) is not None
         return removed

@@ -154,8 +154,9 @@ class MongoOutputLog:
 
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
         wanted = {"execution_id": {"$in": list(execution_ids)}}
-        removed = 0
+        records = {"_id": {"$in": [ObjectId(each) for each in execution_ids[:limit]]}}
         with _available():
+            removed = self._collections[Stream.STDOUT].delete_many(records).deleted_count
             for collection in self._collections.values():
                 if removed == limit:
                     break

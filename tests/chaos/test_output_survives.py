@@ -113,6 +113,19 @@ def kill_database(chaos: Chaos) -> None:
     chaos.restore()
 
 
+def broker_away_for_a_minute(chaos: Chaos) -> None:
+    chaos.kill("broker")
+    chaos.pause(60, 60)
+    chaos.restore()
+
+
+def database_away_for_a_minute(chaos: Chaos) -> None:
+    """Longer than a lease: nobody loses what runs."""
+    chaos.kill("database")
+    chaos.pause(60, 60)
+    chaos.restore()
+
+
 def freeze_runner(chaos: Chaos) -> None:
     chaos.freeze("st2actionrunner", 1, 4)
 
@@ -184,6 +197,10 @@ DISTURBANCES = [
     kill_broker,
     kill_database,
     freeze_runner,
+    *(
+        pytest.param(away, marks=[pytest.mark.full, pytest.mark.timeout(300)])
+        for away in (broker_away_for_a_minute, database_away_for_a_minute)
+    ),
 ]
 
 

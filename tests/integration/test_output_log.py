@@ -169,6 +169,16 @@ def test_deleting_takes_whole_logs(log: OutputLog) -> None:
     assert log.delete([first], 100) == 0
 
 
+def test_a_log_that_is_half_removed_has_no_end(log: OutputLog) -> None:
+    execution = new_execution()
+    chunks = [chunk(execution, number, number) for number in (1, 2, 3)]
+    log.finish(end(execution, chunks), chunks)
+    for removed in (2, 2, 0):
+        assert log.delete([execution], 2) == removed
+        assert log.end(execution) is None
+    assert everything(log, execution) == []
+
+
 @pytest.mark.parametrize("stored", range(1, 6))
 def test_a_half_done_append_is_made_whole(mongo_log: MongoOutputLog, stored: int) -> None:
     """A crash left a batch unfinished: readers stop at the hole until the writer comes back and closes it."""

@@ -18,11 +18,11 @@ def test_each_guarantee_names_tests_that_exist() -> None:
     rows = [line for line in (ROOT / "docs/guarantees.md").read_text().splitlines() if line.startswith("| G")]
     assert len(rows) == 13
     for row in rows:
-        named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", row)
+        named = re.findall(r"`(tests/[^`]*)`", row)
         assert named, row
-        for path, test in named:
-            assert (ROOT / path).exists(), path
-            assert not test or f"def {test}(" in (ROOT / path).read_text(), test
+        for name in named:
+            path, _, test = name.partition("::")
+            assert f"def {test}(" in (ROOT / path).read_text(), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -237,3 +238,28 @@ def test_the_tool_for_executions(
     assert run_tool(tool, database_uri, database, "--purge-incomplete").startswith("Purged 2 executions")
     assert executions.get(waiting) is None
     assert {str(left["_id"]) for left in executions.collection.find({}, {"_id": 1})} == {kept, running}
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_a_million_chunks_take_no_more_memory_than_a_few(
+    database_uri: str, database: Database[dict[str, Any]], log: MongoOutputLog, stored: Store
+) -> None:
+    before = {"start_timestamp": at("2026-01-01T00:00:00Z"), "end_timestamp": at("2026-01-01T00:00:09Z")}
+    peaks = []
+    for chunks in (10_000, 1_000_000):
+        execution_id = stored("succeeded", **before)
+        run = (Run(2, before["end_timestamp"]),)
+        for first in range(1, chunks, 1000):
+            numbers = range(first, first + 1000)
+            log.append([Chunk(execution_id, Stream.STDOUT, n, n, 2 * n - 2, b"x\n", run, 1) for n in numbers])
+        tool = subprocess.Popen(
+            [Path(sys.executable).with_name("st2-purge-executions"), "--timestamp", "2026-01-02T03:04:05Z"],
+            env={"ST2_DATABASE__HOST": database_uri, "ST2_DATABASE__DB_NAME": database.name, "PATH": ""},
+        )
+        _, tool.returncode, usage = os.wait4(tool.pid, 0)
+        assert tool.returncode == 0
+        assert log.delete([execution_id], 1) == 0
+        peaks.append(usage.ru_maxrss / 1024)
+    print(f"Peak memory: {peaks[0]:.0f} MB for 10,000 chunks, {peaks[1]:.0f} MB for 1,000,000")
+    assert peaks[1] < peaks[0] + 16

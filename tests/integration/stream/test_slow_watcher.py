@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,12 @@ class RawWatcher:
         self._rest = self._rest.partition(b"\r\n\r\n")[2]
         self.digest = hashlib.sha256()
         self.last = ""
+
+    def read_slowly(self, seconds: int) -> None:
+        """A byte in each second."""
+        for _ in range(seconds):
+            self._rest += self._socket.recv(1)
+            time.sleep(1)
 
     def read_all(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)
@@ -91,3 +98,30 @@ def test_watchers_that_do_not_read(fresh_service: StreamProcess, stream_database
         *["EOF", "st2.execution__update"] * (SLOW_WATCHERS // 2),
     ]
     assert service.state()["memory"]["most"] - before < MOST_MEMORY
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_a_watcher_that_reads_a_byte_in_each_second(
+    fresh_service: StreamProcess, stream_database: Database[dict[str, Any]]
+) -> None:
+    service = fresh_service
+    running = Action(stream_database, service).run()
+    target = f"/v1/executions/{running.id}/output"
+    slow, fast = RawWatcher(service, target), RawWatcher(service, target)
+    reading = [threading.Thread(target=slow.read_slowly, args=(60,)), threading.Thread(target=fast.read_all)]
+    for thread in reading:
+        thread.start()
+    expected = hashlib.sha256()
+    before = service.state()["memory"]["now"]
+    for number in range(PRINTED // MIB):
+        text = f"{number:07}\n" * (MIB // 8)
+        expected.update(text.encode())
+        running.print(text)
+    running.end()
+    reading[1].join(DEADLINE)
+    assert fast.digest.digest() == expected.digest()
+    reading[0].join()
+    assert service.state()["memory"]["most"] - before < MOST_MEMORY
+    slow.read_all()
+    assert slow.digest.digest() == expected.digest()
