@@ -98,7 +98,7 @@ class MemoryOutputLog:
             for execution_id in execution_ids:
                 chunks = self._chunks.get(execution_id, [])
                 taken = min(len(chunks), limit - removed)
-                del chunks[:taken]
+                del chunks[len(chunks) - taken :]
                 removed += taken
                 if not chunks:
                     self._chunks.pop(execution_id, None)

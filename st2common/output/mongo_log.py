@@ -108,25 +108,32 @@ class MongoOutputLog:
         return _dense(found, after, lambda chunk: chunk.stream_seq)
 
     def last(self, execution_id: str, stream: Stream) -> Chunk | None:
-        # Sorting by the newest would be one query, but a server may read the whole log for it. The numbers are dense:
-        # double until there is nothing, then halve.
-        def has(number: int) -> bool:
-            wanted = {"execution_id": execution_id, "stream_seq": number}
-            return self._collections[stream].find_one(wanted, {"_id": 1}) is not None
-
         with _available():
-            high = 1
-            while has(high):
-                high *= 2
-            low = high // 2
-            while high - low > 1:
-                middle = (low + high) // 2
-                low, high = (middle, high) if has(middle) else (low, middle)
-        # The last number may be that of the end record.
-        for number in (low, low - 1):
-            if number > 0 and (found := self.read_stream(execution_id, stream, number - 1)):
+            number = self._highest(execution_id, stream)
+        # The highest number may be that of the end record.
+        for each in (number, number - 1):
+            if each > 0 and (found := self.read_stream(execution_id, stream, each - 1)):
                 return found[0]
         return None
+
+    def _has(self, execution_id: str, stream: Stream, number: int) -> bool:
+        wanted = {"execution_id": execution_id, "stream_seq": number}
+        return self._collections[stream].find_one(wanted, {"_id": 1}) is not None
+
+    def _highest(self, execution_id: str, stream: Stream) -> int:
+        """The highest number of a stream, 0 where there is none.
+
+        Sorting by the newest would be one query, but a server may read the whole log for it. The numbers are dense:
+        double until there is nothing, then halve.
+        """
+        high = 1
+        while self._has(execution_id, stream, high):
+            high *= 2
+        low = high // 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._has(execution_id, stream, middle) else (low, middle)
+        return low
 
     def end(self, execution_id: str) -> End | None:
         with _available():
@@ -153,12 +160,16 @@ class MongoOutputLog:
         return _position({stream: self._own_last(execution_id, stream, attempt) for stream in Stream})
 
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
-        wanted = {"execution_id": {"$in": list(execution_ids)}}
         records = {"_id": {"$in": [ObjectId(each) for each in execution_ids[:limit]]}}
+        wanted = {"execution_id": {"$in": list(execution_ids)}}
+        # What each may have left for one query to find them all: a server may read all that matches, limit or not.
+        share = max(1, limit // max(1, len(execution_ids)))
         with _available():
             removed = self._collections[Stream.STDOUT].delete_many(records).deleted_count
-            for collection in self._collections.values():
-                if removed == limit:
+            for stream, collection in self._collections.items():
+                for execution_id in execution_ids:
+                    removed += self._shorten(execution_id, stream, share, limit - removed)
+                if removed >= limit:
                     break
                 # Looked for first: the deletion of a whole log can take longer than a connection waits for its answer.
                 found = [document["_id"] for document in collection.find(wanted, {"_id": 1}).limit(limit - removed)]
@@ -166,6 +177,16 @@ class MongoOutputLog:
                     collection.delete_many({"_id": {"$in": found}})
                 removed += len(found)
         return removed
+
+    def _shorten(self, execution_id: str, stream: Stream, keep: int, limit: int) -> int:
+        """Remove at most ``limit`` chunks of a stream that has more than ``keep``, the newest first; how many."""
+        if limit < 1 or not self._has(execution_id, stream, keep + 1):
+            return 0
+        highest = self._highest(execution_id, stream)
+        numbers = {"$gt": max(keep, highest - limit), "$lte": highest}
+        return (
+            self._collections[stream].delete_many({"execution_id": execution_id, "stream_seq": numbers}).deleted_count
+        )
 
     def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
         with _available():

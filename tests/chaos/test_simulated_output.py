@@ -5,9 +5,6 @@ A failure names its seed: ``SIMULATION_SEED=<seed> SIMULATION_SCHEDULES=1`` play
 
 from __future__ import annotations
 
-import logging
-import os
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +26,8 @@ from st2common.output.reader import Reader
 from st2common.output.writer import Arrival, Writer
 from tests.chaos.simulation.broker import SimulatedBroker
 from tests.chaos.simulation.database import SimulatedDatabase
-from tests.chaos.simulation.schedule import Actor, Clock, Schedule
+from tests.chaos.simulation.play import play
+from tests.chaos.simulation.schedule import Actor, Schedule
 from tests.output_logs import contents, everything, new_execution
 
 SECRET = b"hush-hush"
@@ -271,30 +269,12 @@ def _masked(source: list[Arrival], stream: Stream) -> bytes:
     return masker.feed(whole) + masker.close()
 
 
-def play(monkeypatch: pytest.MonkeyPatch, make_log: Callable[[SimulatedDatabase], Any], schedules: int) -> None:
-    monkeypatch.setattr(logging.getLogger("st2common.output"), "level", logging.ERROR)
+def play_schedules(
+    monkeypatch: pytest.MonkeyPatch, make_log: Callable[[SimulatedDatabase], Any], schedules: int
+) -> None:
     # A reader that does not wait gives its turn away instead.
     monkeypatch.setattr(reader_module, "POLL_INTERVAL", 0.0)
-    first = int(os.environ.get("SIMULATION_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"SIMULATION_SEED={first}")
-    for seed in range(first, first + int(os.environ.get("SIMULATION_SCHEDULES") or schedules)):
-        random.seed(seed)  # the jitter of who tries again
-        world = _world(monkeypatch, seed, make_log)
-        try:
-            world.play()
-            world.check()
-        except Exception as error:
-            error.add_note(f"SIMULATION_SEED={seed} SIMULATION_SCHEDULES=1")
-            raise
-        finally:
-            world.schedule.end()
-
-
-def _world(monkeypatch: pytest.MonkeyPatch, seed: int, make_log: Callable[[SimulatedDatabase], Any]) -> World:
-    world = World(seed, make_log)
-    for module in (clock, writer_module, reader_module):
-        monkeypatch.setattr(module, "time", Clock(world.schedule))
-    return world
+    play(monkeypatch, lambda seed: World(seed, make_log), [clock, writer_module, reader_module], schedules)
 
 
 LOGS = pytest.mark.parametrize("make_log", [RemoteLog, mongo_log], ids=["memory", "mongo"])
@@ -304,7 +284,7 @@ LOGS = pytest.mark.parametrize("make_log", [RemoteLog, mongo_log], ids=["memory"
 def test_nothing_is_lost_or_doubled_whatever_happens_when(
     monkeypatch: pytest.MonkeyPatch, make_log: Callable[[SimulatedDatabase], Any]
 ) -> None:
-    play(monkeypatch, make_log, 1000)
+    play_schedules(monkeypatch, make_log, 1000)
 
 
 @pytest.mark.full
@@ -313,4 +293,4 @@ def test_nothing_is_lost_or_doubled_whatever_happens_when(
 def test_nothing_is_lost_or_doubled_in_many_more_schedules(
     monkeypatch: pytest.MonkeyPatch, make_log: Callable[[SimulatedDatabase], Any]
 ) -> None:
-    play(monkeypatch, make_log, 30_000)
+    play_schedules(monkeypatch, make_log, 30_000)

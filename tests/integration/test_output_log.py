@@ -169,14 +169,15 @@ def test_deleting_takes_whole_logs(log: OutputLog) -> None:
     assert log.delete([first], 100) == 0
 
 
-def test_a_log_that_is_half_removed_has_no_end(log: OutputLog) -> None:
-    execution = new_execution()
-    chunks = [chunk(execution, number, number) for number in (1, 2, 3)]
+def test_a_log_that_is_half_removed_is_a_beginning_without_an_end(log: OutputLog) -> None:
+    execution, other = new_execution(), new_execution()
+    chunks = [chunk(execution, number, number) for number in range(1, 8)]
     log.finish(end(execution, chunks), chunks)
-    for removed in (2, 2, 0):
-        assert log.delete([execution], 2) == removed
+    for left in (5, 2, 0):
+        assert log.delete([execution, other], 3) == (3 if left else 2)
         assert log.end(execution) is None
-    assert everything(log, execution) == []
+        assert everything(log, execution) == chunks[:left]
+    assert log.delete([execution, other], 3) == 0
 
 
 @pytest.mark.parametrize("stored", range(1, 6))

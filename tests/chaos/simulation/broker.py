@@ -45,9 +45,10 @@ class SimulatedBroker:
         self.work: list[Body] = []
         self.away = False
         self.faulty = True
-        schedule.spawn("broker", self._deliver)
 
     def subscribe(self, handler: Callable[[Message], None], on_reconnect: Callable[[], None]) -> SimulatedSubscription:
+        if not self._subscriptions:
+            self._schedule.spawn("broker", self._deliver)
         self._subscriptions.append(SimulatedSubscription(handler, on_reconnect))
         return self._subscriptions[-1]
 
