@@ -68,11 +68,13 @@ class InstanceSweeper:
         now = now_us()
         waiting = self._instances.unprocessed(now - self._patience_us, BATCH)
         for instance in waiting:
-            if not publish_instance(self._transport, instance["_id"]):
-                return False
-            # As with executions: it may wait in a long queue.
+            # As with executions: it may wait in a long queue. Noted first, since engines look at what has two messages
+            # more closely.
             age = now - instance["occurrence_time"]
             self._instances.republished(instance["_id"], now + max(age, self._patience_us))
+            if not publish_instance(self._transport, instance["_id"]):
+                self._instances.republished(instance["_id"], now)
+                return False
         if waiting:
             LOG.info("Published %d trigger instances again: no engine has seen to them", len(waiting))
         return len(waiting) == BATCH

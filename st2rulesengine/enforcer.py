@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from bson import ObjectId
 from oslo_config import cfg
@@ -31,6 +30,16 @@ LOG = logging.getLogger(__name__)
 _MAX_REASON = 4000
 
 
+@dataclass(frozen=True)
+class Due:
+    """A rule that matches an event, or has failed for it."""
+
+    instance: Document
+    match: Match
+    #: The id of the enforcement and of the execution.
+    identity: ObjectId
+
+
 class Enforcer:
     def __init__(self, config: cfg.ConfigOpts, database: Database[Document], transport: Transport) -> None:
         self._database = database
@@ -41,50 +50,51 @@ class Enforcer:
         self._executions = Executions(database)
         self._limits = Limits(config, database)
 
-    def enforce(self, instance: Document, match: Match, identity: ObjectId) -> Document:
-        """What is to be stored about a rule and an event: see :mod:`st2common.models.rule_enforcements`.
+    def objection(self, due: Due) -> str | None:
+        """Why the action may not run: the criteria cannot be checked, or a limit is reached. Not for several threads
+        at once, since it counts."""
+        if due.match.error:
+            named = f'rule "{due.match.rule["ref"]}" against trigger instance "{due.instance["_id"]}"'
+            return f"Failed to match {named}: {due.match.error}"
+        return self._limits.objection(due.instance, due.match.rule)
 
-        ``identity`` is the id of the enforcement and of the execution: whoever made the execution before, and died
-        before that was stored, has used the same.
-        """
-        rule = match.rule
-        execution_id, reason = self._outcome(instance, match, identity)
-        if execution_id is None and not match.error:
-            remove_execution(self._database, instance, str(identity))
+    def enforce(self, due: Due, objection: str | None) -> Document:
+        """Run the action unless there is an objection; what is to be stored about that: see
+        :mod:`st2common.models.rule_enforcements`."""
+        rule = due.match.rule
+        execution_id, reason = (None, objection) if objection else self._outcome(due)
+        if execution_id is None and not due.match.error:
+            remove_execution(self._database, due.instance, str(due.identity))
         enforcement: Document = {
-            "_id": identity,
+            "_id": due.identity,
             "rule": {"ref": rule["ref"], "uid": rule["uid"], "id": rule["id"]},
-            "trigger_instance_id": str(instance["_id"]),
+            "trigger_instance_id": str(due.instance["_id"]),
             "enforced_at": now_us(),
             "status": FAILED if reason else SUCCEEDED,
         }
         if execution_id:
             enforcement["execution_id"] = execution_id
         if reason:
-            LOG.warning("Rule %s and trigger instance %s: %s", rule["ref"], instance["_id"], reason)
+            LOG.warning("Rule %s and trigger instance %s: %s", rule["ref"], due.instance["_id"], reason)
             enforcement["failure_reason"] = reason[:_MAX_REASON]
         return enforcement
 
-    def _outcome(self, instance: Document, match: Match, identity: ObjectId) -> tuple[str | None, str | None]:
+    def _outcome(self, due: Due) -> tuple[str | None, str | None]:
         """(id of the execution, reason of the failure)."""
-        if match.error:
-            named = f'rule "{match.rule["ref"]}" against trigger instance "{instance["_id"]}"'
-            return None, f"Failed to match {named}: {match.error}"
-        objection = self._limits.objection(instance, match.rule)
-        if objection:
-            return None, objection
         try:
-            self._request(instance, match.rule, identity)
+            self._request(due)
         except TemplateError as error:
             # The execution is there, as failed.
-            return str(identity), str(error)
+            return str(due.identity), str(error)
         except DuplicateKeyError:
-            return str(identity), self._earlier_failure(identity)
+            # Whoever made it before, and died before that was recorded, has used the same id.
+            return str(due.identity), self._earlier_failure(due.identity)
         except St2Error as error:
             return None, str(error)
-        return str(identity), None
+        return str(due.identity), None
 
-    def _request(self, instance: Document, rule: Mapping[str, Any], identity: ObjectId) -> None:
+    def _request(self, due: Due) -> None:
+        instance, rule = due.instance, due.match.rule
         context = {
             "trigger_instance": {"id": str(instance["_id"]), "name": None},
             "rule": {"id": rule["id"], "name": rule["name"]},
@@ -98,7 +108,7 @@ class Enforcer:
             user=self._user,
             context=context,
             names={"trigger": instance.get("payload") or {}},
-            execution_id=identity,
+            execution_id=due.identity,
             keys=self._keys,
             web_base_url=self._web_base_url,
         )

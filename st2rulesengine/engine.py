@@ -3,13 +3,16 @@
 * an instance stays ``pending`` until everything that follows from it is stored, and only then is its message
   acknowledged;
 * the execution and the enforcement of a rule and an instance have an id that follows from the two, so that each is
-  stored once.
+  stored once;
+* what an engine may have seen to before is compared with the enforcements that are stored.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from bson import ObjectId
@@ -21,13 +24,16 @@ from st2common.datastore.lookup import KeyAccess, KeyLookup
 from st2common.models.connection import Document
 from st2common.models.rule_enforcements import RuleEnforcements, identity
 from st2common.models.trigger_instances import Status, TriggerInstances
-from st2common.rules.matching import Event, Match
+from st2common.rules.matching import Event
 from st2common.services import trace_events
 from st2common.transport.port import Transport
-from st2rulesengine.enforcer import Enforcer
+from st2rulesengine.enforcer import Due, Enforcer
 from st2rulesengine.rule_index import RuleIndex
 
 LOG = logging.getLogger(__name__)
+
+# Executions that are requested at once. Each waits for two durable writes, of database and broker; they share these.
+_AT_ONCE = 8
 
 
 @contextmanager
@@ -54,45 +60,53 @@ class Engine:
         self._enforcer = Enforcer(config, database, transport)
         self.index = RuleIndex()
 
-    def process(self, instance_ids: Collection[str]) -> None:
+    def process(self, instance_ids: Collection[str], *, repeated: bool = False) -> None:
         """See to these trigger instances, all of them or, when the database does not answer, some.
 
+        ``repeated``: an engine may have seen to some of them before, and died or failed in the midst of it.
+
         Raises:
-            PyMongoError: the database does not answer; to be called again with the same ids.
+            PyMongoError: the database does not answer; to be called again with the same ids, as repeated.
         """
         waiting = self._instances.waiting(instance_ids)
         if not waiting:
             return
         self.index.refresh()
         failed: list[ObjectId] = []
-        matched = []
+        due: list[Due] = []
         for instance in waiting:
             with _failing(instance, failed):
-                matched.append((instance, self._match(instance)))
-        known = self._known(matched)
-        enforcements: list[Document] = []
-        for instance, matches in matched:
-            with _failing(instance, failed):
-                enforcements += self._enforce(instance, matches, known)
-        self._enforcements.insert(enforcements)
+                due += self._match(instance)
+        # One that was published again may have come by both messages.
+        if repeated or any("republish_at" in instance for instance in waiting):
+            known = self._enforcements.existing([each.identity for each in due])
+            due = [each for each in due if each.identity not in known]
+        self._enforcements.insert(self._enforce(due, failed))
         self._instances.set_status([each["_id"] for each in waiting if each["_id"] not in failed], Status.PROCESSED)
         if failed:
             self._instances.set_status(failed, Status.PROCESSING_FAILED)
 
-    def _match(self, instance: Document) -> list[Match]:
+    def _match(self, instance: Document) -> list[Due]:
         st2kv = KeyLookup(self._database, self._keys, {"user": self._user})
         event = Event(instance.get("payload") or {}, st2kv)
-        return self.index.matcher(instance["trigger"]).match(event)
+        matches = self.index.matcher(instance["trigger"]).match(event)
+        return [Due(instance, match, identity(instance["_id"], match.rule["id"])) for match in matches]
 
-    def _known(self, matched: Sequence[tuple[Document, Sequence[Match]]]) -> set[ObjectId]:
-        """Enforcements that an engine has stored before it died."""
-        ids = [identity(instance["_id"], match.rule["id"]) for instance, matches in matched for match in matches]
-        return self._enforcements.existing(ids)
+    def _enforce(self, due: Sequence[Due], failed: list[ObjectId]) -> list[Document]:
+        """The enforcements to be stored. Limits are asked in order, executions requested side by side."""
+        trace_events.record(
+            self._database,
+            [
+                (instance, [(each.match.rule, str(each.identity)) for each in group if not each.match.error])
+                for instance, group in itertools.groupby(due, key=lambda each: each.instance)
+            ],
+        )
+        objections = [self._enforcer.objection(each) for each in due]
 
-    def _enforce(self, instance: Document, matches: Sequence[Match], known: Collection[ObjectId]) -> list[Document]:
-        due = [(match, identity(instance["_id"], match.rule["id"])) for match in matches]
-        due = [(match, enforcement_id) for match, enforcement_id in due if enforcement_id not in known]
-        runs = [(match.rule, str(enforcement_id)) for match, enforcement_id in due if not match.error]
-        if runs:
-            trace_events.record(self._database, instance, runs)
-        return [self._enforcer.enforce(instance, match, enforcement_id) for match, enforcement_id in due]
+        def enforce(each: Due, objection: str | None) -> Document | None:
+            with _failing(each.instance, failed):
+                return self._enforcer.enforce(each, objection)
+            return None
+
+        with ThreadPoolExecutor(_AT_ONCE, "enforce") as threads:
+            return [stored for stored in threads.map(enforce, due, objections) if stored]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from pymongo.errors import PyMongoError
 
@@ -21,10 +22,14 @@ PREFETCH = 2 * BATCH
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
 
 
+class Process(Protocol):
+    def __call__(self, instance_ids: Collection[str], *, repeated: bool) -> None: ...
+
+
 class Intake:
     """Deliveries are given to :meth:`take` in any thread; ``process`` is called in one of its own."""
 
-    def __init__(self, process: Callable[[Collection[str]], None]) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
         self._waiting: list[Delivery] = []
         self._changed = threading.Condition()
@@ -53,7 +58,8 @@ class Intake:
         batch: list[Delivery] = []
         while not self._stopping.is_set():
             batch = batch or self._next()
-            self.problem = self._try(batch)
+            again = self.problem is not None
+            self.problem = self._try(batch, again)
             if self.problem:
                 self._stopping.wait(pause)
                 pause = min(2 * pause, _LAST_PAUSE)
@@ -63,11 +69,11 @@ class Intake:
                 delivery.ack()
             batch = []
 
-    def _try(self, batch: Sequence[Delivery]) -> str | None:
+    def _try(self, batch: Sequence[Delivery], again: bool) -> str | None:
         """What has kept us from seeing to these; None where it is done."""
         ids = dict.fromkeys(str(delivery.message.body.get("trigger_instance_id")) for delivery in batch)
         try:
-            self._process([*ids])
+            self._process([*ids], repeated=again or any(delivery.message.redelivered for delivery in batch))
         except PyMongoError as error:
             LOG.warning("%d trigger instances wait for the database: %s", len(ids), error)
             return "the database is away"

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.models.connection import Document
-from st2common.services.trace_events import times_in_trace
+from st2common.services.trace_events import matches_before
 
 # Seconds that the rate is counted over.
 _WINDOW = 60.0
@@ -26,7 +26,7 @@ class Limits:
 
     def objection(self, instance: Mapping[str, Any], rule: Mapping[str, Any]) -> str | None:
         """Why the rule may not run its action for this event; None where it may."""
-        if self._loop and times_in_trace(self._database, instance, rule["id"]) > self._loop:
+        if self._loop and matches_before(self._database, instance, rule["id"]) >= self._loop:
             return (
                 f"The rule has matched {self._loop} times in this trace: it looks like a loop "
                 "([rulesengine] rule_loop_limit)."

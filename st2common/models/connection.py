@@ -14,6 +14,9 @@ Document = dict[str, Any]
 # A write is acknowledged when it survives a crash of the server: the output log's promise rests on this.
 DURABLE = WriteConcern(w="majority", j=True)
 
+#: What a server of MongoDB's protocol calls a key that is there already.
+DUPLICATE_KEY = 11000
+
 # Seconds after which a silent connection counts as dead. Without it a half-open connection hangs its caller for ever.
 SOCKET_TIMEOUT = 30
 

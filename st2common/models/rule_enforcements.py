@@ -23,7 +23,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from st2common.clock import isoformat
-from st2common.models.connection import Document
+from st2common.models.connection import DUPLICATE_KEY, Document
 
 COLLECTION = "rule_enforcement_d_b"
 
@@ -33,9 +33,6 @@ INDEXES = [
     IndexModel([("enforced_at", DESCENDING)], name="enforced_at"),
     IndexModel([("trigger_instance_id", DESCENDING)], name="trigger_instance_id"),
 ]
-
-# What a server of MongoDB's protocol calls a key that is there already.
-_DUPLICATE = 11000
 
 
 def identity(instance_id: ObjectId, rule_id: str) -> ObjectId:
@@ -83,5 +80,5 @@ class RuleEnforcements:
         try:
             self.collection.insert_many(enforcements, ordered=False)
         except BulkWriteError as error:
-            if any(fault["code"] != _DUPLICATE for fault in error.details["writeErrors"]):
+            if any(fault["code"] != DUPLICATE_KEY for fault in error.details["writeErrors"]):
                 raise

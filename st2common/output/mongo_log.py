@@ -18,7 +18,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from st2common.errors import Fenced
-from st2common.models.connection import Document
+from st2common.models.connection import DUPLICATE_KEY, Document
 from st2common.models.executions import Executions
 from st2common.models.sensor_runs import SensorRuns
 from st2common.output.chunk import Chunk, End, Stream
@@ -32,8 +32,6 @@ INDEXES = [
     IndexModel([("execution_id", ASCENDING), ("stream_seq", ASCENDING)], name="execution_stream_seq", unique=True),
     IndexModel([("execution_id", ASCENDING), ("seq", ASCENDING)], name="execution_seq", unique=True),
 ]
-
-_DUPLICATE_KEY = 11000
 
 
 @contextlib.contextmanager
@@ -207,7 +205,7 @@ class MongoOutputLog:
                 break
             except BulkWriteError as error:
                 failure = error.details["writeErrors"][0]
-                if failure["code"] != _DUPLICATE_KEY:
+                if failure["code"] != DUPLICATE_KEY:
                     raise LogUnavailable(str(failure["errmsg"])) from error
                 self._must_be_ours(stream, documents[failure["index"]])
                 documents, fresh = documents[failure["index"] + 1 :], False

@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
+from pymongo import UpdateOne
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
-from st2common.models.connection import Document
+from st2common.models.connection import DUPLICATE_KEY, Document
 from st2common.models.executions import object_id
 from st2common.models.traces import COLLECTION, EXECUTIONS, MAX_COMPONENTS, RULES, TRIGGER_INSTANCES
 from st2common.services.traces import ensure_stored
 
 LOG = logging.getLogger(__name__)
 
+_KINDS = (EXECUTIONS, RULES, TRIGGER_INSTANCES)
 _DEFAULT_TAG = "trigger_instance-"
 
 
@@ -29,33 +31,73 @@ def trace_of(instance: Mapping[str, Any]) -> ObjectId:
     return _named_trace(instance) or ObjectId(instance["_id"])
 
 
-def record(database: Database[Document], instance: Mapping[str, Any], matches: Sequence[tuple[Document, str]]) -> None:
-    """Put an event with the rules that it matches and the executions that these start into its trace, before they do.
+def record(database: Database[Document], matched: Sequence[tuple[Document, Sequence[tuple[Document, str]]]]) -> None:
+    """Put events with the rules that they match and the executions that these start into their traces, before they do.
 
-    ``matches``: (rule in its API form, id of the execution). Repeating it changes nothing.
+    ``matched``: trigger instances, each with its (rule in its API form, id of the execution). Repeating it changes
+    nothing.
     """
-    named, instance_id, at = _named_trace(instance), str(instance["_id"]), instance["occurrence_time"]
-    if named:
-        ensure_stored(database, named)
-    found: dict[str, list[Document]] = {RULES: [], EXECUTIONS: []}
-    for rule, execution_id in matches:
-        started = {"type": "rule", "id": f"{rule['id']}:{instance_id}"}
-        matched = {"type": "trigger_instance", "id": instance_id}
-        found[RULES].append(_item(rule["id"], rule["ref"], at, matched))
-        found[EXECUTIONS].append(_item(execution_id, rule["action"]["ref"], at, started))
-    identity = trace_of(instance)
-    change = {
-        "$setOnInsert": {"trace_tag": _tag(instance), "start_timestamp": at},
-        "$addToSet": {
-            TRIGGER_INSTANCES: _item(instance_id, instance["trigger"], at, {}),
-            **{kind: {"$each": items} for kind, items in found.items()},
-        },
+    traces = [_trace(instance, matches) for instance, matches in matched if matches]
+    named = {identity for instance, _ in matched if (identity := _named_trace(instance))}
+    for identity in named:
+        ensure_stored(database, identity)
+    stored = named | _begin(database, [trace for trace in traces if trace["_id"] not in named])
+    _add(database, [trace for trace in traces if trace["_id"] in stored])
+
+
+def _trace(instance: Document, matches: Sequence[tuple[Document, str]]) -> Document:
+    """The trace of an event with nothing else in it than what follows from this event."""
+    instance_id, at = str(instance["_id"]), instance["occurrence_time"]
+    event = {"type": "trigger_instance", "id": instance_id}
+    return {
+        "_id": trace_of(instance),
+        "trace_tag": _tag(instance),
+        "start_timestamp": at,
+        EXECUTIONS: [
+            _item(execution_id, rule["action"]["ref"], at, {"type": "rule", "id": f"{rule['id']}:{instance_id}"})
+            for rule, execution_id in matches
+        ],
+        RULES: [_item(rule["id"], rule["ref"], at, event) for rule, _ in matches],
+        TRIGGER_INSTANCES: [_item(instance_id, instance["trigger"], at, {})],
     }
-    room = {f"{kind}.{MAX_COMPONENTS - 1}": {"$exists": False} for kind in (TRIGGER_INSTANCES, *found)}
+
+
+def _begin(database: Database[Document], traces: Sequence[Document]) -> set[ObjectId]:
+    """Store new traces; the ids of those that are stored already."""
+    if not traces:
+        return set()
     try:
-        database[COLLECTION].update_one({"_id": identity, **room}, change, upsert=True)
-    except DuplicateKeyError:
-        LOG.info("Trace %s is full and stays as it is", identity)
+        database[COLLECTION].insert_many(traces, ordered=False)
+    except BulkWriteError as error:
+        return {traces[fault["index"]]["_id"] for fault in _duplicates(error)}
+    return set()
+
+
+def _add(database: Database[Document], traces: Sequence[Document]) -> None:
+    """Add what is in these to the traces that are stored; one that is full stays as it is."""
+    changes = []
+    for trace in traces:
+        room = {f"{kind}.{MAX_COMPONENTS - 1}": {"$exists": False} for kind in _KINDS}
+        new = {name: trace[name] for name in ("trace_tag", "start_timestamp")}
+        items = {kind: {"$each": trace[kind]} for kind in _KINDS}
+        changes.append(UpdateOne({"_id": trace["_id"], **room}, {"$setOnInsert": new, "$addToSet": items}, upsert=True))
+    try:
+        if changes:
+            database[COLLECTION].bulk_write(changes, ordered=False)
+    except BulkWriteError as error:
+        LOG.info("%d traces are full and stay as they are", len(_duplicates(error)))
+
+
+def _duplicates(error: BulkWriteError) -> list[Document]:
+    """The faults, each that a key was there already.
+
+    Raises:
+        BulkWriteError: there is another one.
+    """
+    faults: list[Document] = error.details["writeErrors"]
+    if any(fault["code"] != DUPLICATE_KEY for fault in faults):
+        raise error
+    return faults
 
 
 def remove_execution(database: Database[Document], instance: Mapping[str, Any], execution_id: str) -> None:
@@ -64,10 +106,11 @@ def remove_execution(database: Database[Document], instance: Mapping[str, Any], 
     database[COLLECTION].update_one({"_id": trace_of(instance)}, gone)
 
 
-def times_in_trace(database: Database[Document], instance: Mapping[str, Any], rule_id: str) -> int:
-    """How often a rule has matched events of this trace."""
+def matches_before(database: Database[Document], instance: Mapping[str, Any], rule_id: str) -> int:
+    """How often a rule has matched events of this trace before it matched this one."""
     found = database[COLLECTION].find_one({"_id": trace_of(instance)}, {RULES: 1}) or {}
-    return sum(item["object_id"] == rule_id for item in found.get(RULES) or ())
+    events = [item["caused_by"].get("id") for item in found.get(RULES) or () if item["object_id"] == rule_id]
+    return events.index(str(instance["_id"])) if str(instance["_id"]) in events else len(events)
 
 
 def _named_trace(instance: Mapping[str, Any]) -> ObjectId | None:

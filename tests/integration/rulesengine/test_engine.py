@@ -108,13 +108,12 @@ def test_nothing_happens_twice(engine: Engine, database: Documents, rule: Rule, 
     everything = enforcements(database), executions(database), get_trace(database, instance_id)
     assert (len(everything[0]), len(everything[1])) == (1, 1)
     instances = TriggerInstances(database).collection
-    for lost in ([COLLECTION], ["action_execution_d_b"], []):
-        # An engine that died just before it stored these.
-        for collection in lost:
-            if collection == COLLECTION:
-                database[collection].delete_many({})
+    for enforcements_stored in (True, False):
+        # An engine that has died just before, or just after, it stored the enforcement.
+        if not enforcements_stored:
+            database[COLLECTION].delete_many({})
         instances.update_many({}, {"$set": {"status": "pending"}})
-        engine.process([instance_id])
+        engine.process([instance_id], repeated=True)
         assert [each["execution_id"] for each in enforcements(database)] == [each["id"] for each in everything[0]]
         assert executions(database) == everything[1]
         assert get_trace(database, instance_id) == everything[2]
@@ -162,7 +161,7 @@ def test_each_failure_is_recorded_and_the_others_go_on(
     # Seeing to it once more tells the same.
     database[COLLECTION].delete_many({})
     TriggerInstances(database).collection.update_many({}, {"$set": {"status": "pending"}})
-    engine.process([instance_id])
+    engine.process([instance_id], repeated=True)
     assert [each.get("failure_reason") for each in enforcements(database)] == [failed["failure_reason"], None]
 
 
@@ -210,8 +209,7 @@ def test_limits(
     rule()
     first = happen()
     engine.process([first])
-    for _ in range(3):
-        engine.process([happen(trace_context={"id_": first})])
+    engine.process([happen(trace_context={"id_": first}) for _ in range(3)])
     engine.process([happen(), happen()])
     told = [each.get("failure_reason", "") for each in database[COLLECTION].find().sort("enforced_at")]
     assert ["looks like a loop" in reason for reason in told] == [False, False, True, True, False, False]
@@ -225,6 +223,23 @@ def test_an_action_that_is_made_later_is_found(engine: Engine, database: Documen
     actions.save(actions.Action.from_metadata({"pack": "mine", "name": "later", "runner_type": "noop"}))
     engine.process([happen()])
     assert [each["status"] for each in database[COLLECTION].find().sort("enforced_at")] == ["failed", "succeeded"]
+
+
+@pytest.mark.parametrize("published_again", [True, False])
+def test_what_has_failed_once_stays_so_though_its_cause_is_gone(
+    engine: Engine, database: Documents, rule: Rule, happen: Happen, published_again: bool
+) -> None:
+    rule(action={"ref": "mine.later"})
+    instance_id = happen()
+    engine.process([instance_id])
+    # The engine has died before it could say that it was done, and the event comes by the same message or another.
+    more = {"republish_at": 1} if published_again else {}
+    TriggerInstances(database).collection.update_many({}, {"$set": {"status": "pending", **more}})
+    actions.save(actions.Action.from_metadata({"pack": "mine", "name": "later", "runner_type": "noop"}))
+    engine.process([instance_id], repeated=not published_again)
+    assert status(database, instance_id) == "processed"
+    assert [each["status"] for each in enforcements(database)] == ["failed"]
+    assert executions(database) == []
 
 
 def test_the_service_takes_what_is_published(
