@@ -16,7 +16,15 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from st2common.auth import tokens
-from st2common.models import executions, rule_enforcements, sensor_runs, traces, trigger_instances, workflow_executions
+from st2common.models import (
+    executions,
+    rule_enforcements,
+    sensor_runs,
+    sensors,
+    traces,
+    trigger_instances,
+    workflow_executions,
+)
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.workflow_executions import WorkflowExecutions
@@ -179,14 +187,14 @@ def _output(database: Database[Document]) -> Kind:
 
 
 def _sensor_logs(database: Database[Document]) -> Kind:
-    """What sensors printed in runs that ended, but for the last run of each."""
+    """What sensors printed in runs that ended, but for the last run of each that there is."""
     collection, log = database[sensor_runs.COLLECTION], MongoOutputLog(database)
     return Kind(
         name="sensor logs",
         option="action_executions_output_ttl",
         collections=(sensor_runs.COLLECTION, STDOUT_COLLECTION, STDERR_COLLECTION),
         collection=collection,
-        before=sensor_runs.ended_before,
+        before=lambda us: sensor_runs.ended_before(us, sensors.references()),
         begun_before=None,
         remove_belongings=lambda ids, limit: log.delete([str(identity) for identity in ids], limit),
         finish=lambda ids: _delete(collection, ids),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
+from pymongo.errors import PyMongoError
 
 from st2common import config as configuration
 from st2common.config.clients import connect_database
@@ -45,7 +46,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return _test_with_database(options)
     except (ConfigError, ValidationError) as error:
         print(f"st2-rule-tester: {error}", file=sys.stderr)
-        return WRONG_USE
+    except PyMongoError as error:
+        print(f"st2-rule-tester: the database does not answer ({error}). --offline needs none", file=sys.stderr)
+    return WRONG_USE
 
 
 class EmptyKeys:
@@ -101,7 +104,7 @@ def _verdict(key: str, definition: Mapping[str, Any], event: Event) -> str:
 
 def _parameters(parameters: Mapping[str, Any], event: Event) -> str:
     try:
-        return json.dumps(templates.render(parameters, event.scope), indent=2)
+        return json.dumps(templates.render(parameters, event.scope), indent=2, default=str)
     except ValidationError as error:
         return f"an error: {error}"
 

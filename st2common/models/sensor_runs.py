@@ -142,6 +142,7 @@ class SensorRuns:
         return self._collection.delete_many({"_id": ids}).deleted_count
 
 
-def ended_before(before_us: int) -> Document:
-    """The condition on runs that ended before a time, and of which their sensor has a later one."""
-    return {"ended_at": {"$lt": before_us, "$ne": None}, "latest": False}
+def ended_before(before_us: int, sensors: Collection[str]) -> Document:
+    """The condition on runs that ended before a time, but for the last one of each of these sensors (references)."""
+    last = {"latest": True, "sensor": {"$in": sorted(sensors)}}
+    return {"ended_at": {"$lt": before_us, "$ne": None}, "$nor": [last]}

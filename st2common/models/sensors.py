@@ -84,6 +84,11 @@ def enabled() -> list[Document]:
     return [stored for stored in collection_of(Sensor).find({}) if is_enabled(stored)]
 
 
+def references() -> set[str]:
+    """Of all sensors."""
+    return {stored["ref"] for stored in collection_of(Sensor).find({}, {"ref": 1})}
+
+
 def stored(ref: str) -> Document | None:
     """A sensor as it is stored, enabled or not."""
     return collection_of(Sensor).find_one({"ref": ref})

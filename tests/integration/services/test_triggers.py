@@ -13,7 +13,6 @@ from st2common.errors import ConflictError, NotFound, ValidationError
 from st2common.models import trigger_types, triggers
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.services.trigger_dispatch import UnknownTrigger, dispatch_trigger, re_emit
-from st2common.services.trigger_watch import TriggerWatch
 from st2common.services.triggers import (
     create_trigger,
     create_trigger_type,
@@ -201,27 +200,3 @@ def test_what_no_engine_has_seen_to_is_published_again(database: Documents, memo
     sweeper = InstanceSweeper(TriggerInstances(database), memory_transport, patience=0.0)
     eventually(lambda: sweeper.run() is False and published)
     assert set(published) == {str(lost["_id"])}
-
-
-def test_who_follows_triggers_hears_of_each_change(memory_transport: MemoryTransport) -> None:
-    before = hold_trigger(None, HOOK, "mine.rule")
-    heard: list[tuple[str, str]] = []
-    watch = TriggerWatch(
-        memory_transport,
-        ["core.st2.webhook"],
-        on_add=lambda trigger: heard.append(("add", trigger["parameters"]["url"])),
-        on_update=lambda trigger: heard.append(("update", trigger["parameters"]["url"])),
-        on_remove=lambda trigger: heard.append(("remove", trigger["parameters"]["url"])),
-        interval=0.05,
-    )
-    watch.start()
-    try:
-        assert heard == [("add", "x")]
-        update_trigger(memory_transport, before["ref"], {"parameters": {"url": "y"}})
-        eventually(lambda: len(heard) == 2)
-        # Nobody tells of this one.
-        release_trigger(None, before["ref"], "mine.rule")
-        eventually(lambda: len(heard) == 3)
-    finally:
-        watch.stop()
-    assert heard == [("add", "x"), ("update", "y"), ("remove", "y")]
