@@ -12,11 +12,14 @@ T = TypeVar("T")
 _INTERVAL = 0.01
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
-    """The first truthy value of ``condition``; fails with its last value when ``timeout`` seconds are over."""
+def eventually(condition: Callable[[], T], timeout: float = 10.0, interval: float = _INTERVAL) -> T:
+    """The first truthy value of ``condition``; fails with its last value when ``timeout`` seconds are over.
+
+    ``interval``: seconds between two looks, for a look that takes what is waited for from its work.
+    """
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"after {timeout} s the condition still gives {value!r}")
-        time.sleep(_INTERVAL)
+        time.sleep(interval)
     return value
