@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from st2api.context import api
 from st2common.content import paths, registrar
-from st2common.content.registrar import Report
+from st2common.content.report import Report
 from st2common.errors import NotFound, ValidationError
 from st2common.http import body, query
 from st2common.http.authorization import checks_objects, needs, require

@@ -15,7 +15,7 @@ from st2common import config as configuration
 from st2common.config.clients import connect_database
 from st2common.content import pack_environment, paths, registrar
 from st2common.content.pack_source import InstallError
-from st2common.content.registrar import Report
+from st2common.content.report import Report
 from st2common.errors import ConfigError
 from st2common.models import connection
 

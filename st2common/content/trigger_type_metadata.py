@@ -17,6 +17,9 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 # Characters: an objection quotes what it objects to.
 _MAX_MESSAGE = 500
 
+#: Of a pack.
+DIRECTORY = "triggers"
+
 _TRIGGER_TYPE = Draft4Validator(
     {
         "type": "object",
