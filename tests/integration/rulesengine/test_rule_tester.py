@@ -13,7 +13,6 @@ import pytest
 from pymongo.database import Database
 
 from st2rulesengine.rule_tester import MATCHES, NO_MATCH, WRONG_USE, main
-from tests.servers import free_ports
 
 RULE = """
 name: rule
@@ -62,16 +61,6 @@ def test_files_that_are_none(test: Callable[[str, str], int], capsys: pytest.Cap
     assert "it has to say trigger and payload" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--rule-ref", "mine.rule", "--trigger-instance-id", "x", "--offline"])
-
-
-def test_a_database_that_is_away_is_no_verdict(tmp_path: Path) -> None:
-    [port] = free_ports(1)
-    (tmp_path / "st2.conf").write_text(f"[database]\nport = {port}\nconnection_timeout = 100\n")
-    command = [sys.executable, "-m", "st2rulesengine.rule_tester", "--config-file", str(tmp_path / "st2.conf")]
-    words = ["--rule-ref", "mine.rule", "--trigger-instance-id", "x"]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == WRONG_USE
-    assert "the database does not answer" in done.stderr
 
 
 def test_what_is_stored(
