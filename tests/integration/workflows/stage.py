@@ -9,7 +9,7 @@ import yaml
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2common.content import registrar
+from st2common.content import paths, registrar
 from st2common.models import execution_tree
 from st2common.models.executions import Executions
 from st2common.models.statuses import COMPLETED, Status
@@ -47,7 +47,8 @@ class Stage:
         transport.declare(EXECUTIONS_TO_RUN)
         (self._pack / "actions" / "workflows").mkdir(parents=True)
         (self._pack / "pack.yaml").write_text(yaml.safe_dump(_MANIFEST))
-        registrar.register(self.config)
+        # No more than the workflows use: all packs would take half of the time of most tests.
+        registrar.register(self.config, ("runners", "actions"), [paths.bundled_packs() / "core"])
 
     # The engine.
 
@@ -69,7 +70,7 @@ class Stage:
         metadata: dict[str, Any] = {"name": name, "runner_type": runner, "entry_point": f"workflows/{name}.yaml"}
         metadata |= {"parameters": {each: {"type": kind} for each, kind in parameters.items()}}
         (self._pack / "actions" / f"{name}.yaml").write_text(yaml.safe_dump(metadata))
-        errors = registrar.register(self.config, directories=[self._pack]).errors
+        errors = registrar.register(self.config, ("actions",), [self._pack]).errors
         assert not errors
 
     def start(self, name: str, *, context: dict[str, Any] | None = None, **parameters: Any) -> str:
