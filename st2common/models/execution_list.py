@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
@@ -16,6 +16,8 @@ from st2common.errors import NotFound, ValidationError
 from st2common.models.connection import Document
 from st2common.models.execution_view import FIELDS
 from st2common.models.executions import liveaction_id, object_id
+
+T = TypeVar("T")
 
 #: Filter -> stored field.
 FILTERS = {
@@ -33,12 +35,26 @@ _TIMES = ("timestamp", "timestamp_gt", "timestamp_lt")
 #: The names of all query parameters that :func:`of_filters` reads.
 PARAMETERS = (*FILTERS, *_TIMES, "id", "liveaction", "filter", "sort", "sort_asc", "sort_desc")
 
+# Of executions that are not steps of a workflow.
+_NO_STEPS: Document = {"parent": None}
+
 _SORTABLE = {**FILTERS, "id": "_id", "start_timestamp": "start_timestamp", "end_timestamp": "end_timestamp"}
 _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 # Newest first is what nearly every list is, and a database that sorts before it cuts reads all that match. So the
-# newest are looked for in the last minute, hour and day (microseconds) before everything is.
-_WINDOWS = (60_000_000, 3_600_000_000, 86_400_000_000)
+# newest are looked for in the last second, minute, hour and day (microseconds), and where the same page ended the last
+# time, before everything is.
+_WINDOWS = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000)
+_page_ends: dict[Hashable, int] = {}
+
+# Such a database also reads all that it counts. Where there are many, those that were there a minute ago (microseconds)
+# are not counted again: what was purged meanwhile still counts.
+_MANY = 5000
+_COUNTED_FOR = 60_000_000
+_counts: dict[Hashable, tuple[int, int]] = {}
+
+# Entries of each; beyond that, what is remembered is dropped as a whole.
+_MAX_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -89,29 +105,44 @@ def find(
     projection: Mapping[str, int] | None = None,
 ) -> list[Document]:
     """A page of the selected executions, as stored."""
-    if limit is not None and selection.newest_first:
-        now = now_us()
-        for window in _WINDOWS:
-            recent = {**selection.conditions, "start_timestamp": {"$gte": now - window}}
-            found = _read(collection, recent, selection.sort, limit, offset, projection)
-            if len(found) == limit:
-                return found
-    return _read(collection, selection.conditions, selection.sort, limit, offset, projection)
+    if limit is None or not selection.newest_first:
+        return _read(collection, selection.conditions, selection.sort, limit, offset, projection)
+    if projection and 1 in projection.values():
+        projection = {**projection, "start_timestamp": 1}
+    key = (collection.full_name, repr(selection), limit, offset)
+    for since in _beginnings(key):
+        recent = _since(since, selection)
+        found = _read(collection, recent, selection.sort, limit, offset, projection)
+        if len(found) == limit:
+            break
+    else:
+        found = _read(collection, selection.conditions, selection.sort, limit, offset, projection)
+    if len(found) == limit:
+        _remember(_page_ends, key, found[-1]["start_timestamp"])
+    return found
 
 
 def count(collection: Collection[Document], selection: Selection) -> int:
     """How many executions are selected; taken from the collection's statistics where all are."""
-    if not selection.conditions:
-        return collection.estimated_document_count()
-    if selection.conditions == {"parent": None}:
-        # The list that clients open first. Few executions have a parent, and those are found by an index.
-        return max(0, collection.estimated_document_count() - collection.count_documents({"parent": {"$gt": ""}}))
-    return collection.count_documents(selection.conditions)
+    if selection.conditions not in ({}, _NO_STEPS):
+        return collection.count_documents(selection.conditions)
+    # The lists that clients open first; what they ask for does not change in an execution.
+    now, key = now_us(), (collection.full_name, repr(selection.conditions))
+    at, before = _counts.get(key, (0, 0))
+    if now - at < _COUNTED_FOR:
+        return before + _count_since(collection, selection, at)
+    total = collection.estimated_document_count()
+    if selection.conditions:
+        # Few executions have a parent, and those are found by an index.
+        total = max(0, total - collection.count_documents({"parent": {"$gt": ""}}))
+    if total >= _MANY:
+        _remember(_counts, key, (now, total - _count_since(collection, selection, now)))
+    return total
 
 
 def latest(collection: Collection[Document], projection: Mapping[str, int] | None = None) -> Document | None:
     """The execution that was asked for last; not one that is a step of a workflow."""
-    found = find(collection, Selection({"parent": None}), limit=1, projection=projection)
+    found = find(collection, Selection(_NO_STEPS), limit=1, projection=projection)
     return found[0] if found else None
 
 
@@ -134,6 +165,28 @@ def find_execution(
     if found is None:
         raise NotFound(f'Unable to identify resource with id "{id_or_last}".')
     return found
+
+
+def _beginnings(key: Hashable) -> list[int]:
+    """Times since when to look for the newest, the latest first."""
+    now = now_us()
+    known = (_page_ends[key],) if key in _page_ends else ()
+    return sorted((*known, *(now - window for window in _WINDOWS)), reverse=True)
+
+
+def _since(since: int, selection: Selection) -> Document:
+    # The start comes first: of several indexes the embedded database takes that of the first condition.
+    return {"start_timestamp": {"$gte": since}, **selection.conditions}
+
+
+def _count_since(collection: Collection[Document], selection: Selection, since: int) -> int:
+    return collection.count_documents(_since(since, selection))
+
+
+def _remember(memory: dict[Hashable, T], key: Hashable, value: T) -> None:
+    if len(memory) >= _MAX_REMEMBERED:
+        memory.clear()
+    memory[key] = value
 
 
 def _read(
