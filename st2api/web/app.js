@@ -43,6 +43,8 @@ function showExecution(watch) {
     $(`raw-${stream}`).download = `${execution.id}.${stream}.txt`;
   }
   $("curl").textContent = `curl -N ${credential}${location.origin}${rawPath(execution.id, "stdout")}`;
+  // What a workflow has printed lies with its steps.
+  for (const place of document.querySelectorAll(".raw, .curl")) place.hidden = watch.isWorkflow;
   $("cancel").disabled = execution.status === "canceling";
   showNotice(watch.completed ? errorOf(execution.result) : "");
   showEnd(watch);

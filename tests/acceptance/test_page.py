@@ -339,6 +339,7 @@ def test_a_workflow_is_one_tree(page: Page, platform: PagePlatform, tmp_path: Pa
     page.goto(platform.page_of(execution_id))
     expect(page.locator("#log .line")).to_have_count(len(_BEGIN))
     assert steps(page) == _BEGIN
+    expect(page.locator("#raw-stdout")).to_be_hidden()
     if broken:
         crashed = platform.process("st2standalone")
         crashed.send(signal.SIGKILL)
@@ -362,6 +363,7 @@ def test_a_workflow_is_one_tree(page: Page, platform: PagePlatform, tmp_path: Pa
     # A step's path leads to the step, which alone is not a tree.
     page.locator(".path", has_text="inner/wait").first.click()
     expect(page.locator("#action")).to_have_text("core.local")
+    expect(page.locator("#raw-stdout")).to_be_visible()
     expect(page.locator("#log .line")).to_have_count(2)
     assert texts(page) == ["inside", "out"]
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from st2cli.shell import GROUPS, SHORTCUTS, main, parser_of, verbs_of
-from tests.integration.scripted_platform import EXECUTION_ID, LOCAL, RUNNER, ScriptedPlatform, execution
+from tests.integration.scripted_platform import (
+    EXECUTION_ID,
+    LOCAL,
+    RUNNER,
+    ScriptedPlatform,
+    end_events,
+    execution,
+    output_event,
+)
 
 Captured = pytest.CaptureFixture[str]
 
@@ -78,6 +86,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Script
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "file.yaml").write_text("name: x\npack: default\nkey_hash: x\nid: x\n")
         monkeypatch.chdir(tmp_path)
+        scripted.may_end.set()
         yield scripted
 
 
@@ -197,6 +206,16 @@ def test_chosen_attributes(platform: ScriptedPlatform, capsys: Captured) -> None
     assert json.loads(capsys.readouterr().out) == {"runner_type": "local-shell-cmd"}
     assert main(["action", "get", "-a", "ref,enabled", "core.local"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Property", "ref", "enabled"]
+
+
+def test_last_is_never_a_step(platform: ScriptedPlatform) -> None:
+    path = f"/executions/{EXECUTION_ID}"
+    platform.answers = {("GET", "/executions/"): [(200, [execution()])], ("GET", path): [(200, execution())]}
+    platform.streams[f"{path}/output"] = [output_event("1", "hello\n"), *end_events("2")]
+    for command in (["get", "last"], ["tail", "last"], ["tail"]):
+        assert main(["execution", *command]) == 0
+    queries = [asked.query for asked in platform.asked("GET", "/executions/")]
+    assert queries == [{"limit": "1", "parent": "null", "include_attributes": "id,status"}] * 3
 
 
 def test_the_steps_of_a_workflow(platform: ScriptedPlatform, capsys: Captured) -> None:
