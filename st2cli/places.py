@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-# Executions whose places are told to the server when the stream goes on: as many as an address line takes. What it
-# sends again of the others is left out here.
-_MAX_TOLD = 200
+# Executions whose places are told to the server when the stream goes on: as many as it takes in one list. What it sends
+# again of the others is left out here.
+MAX_TOLD = 100
 # Behind every part of a chunk.
 _WHOLE = 2**31
 
@@ -47,5 +47,5 @@ class Places:
 
     def since(self) -> str:
         """What the server need not send again."""
-        latest = [*self._seen.items()][-_MAX_TOLD:]
+        latest = [*self._seen.items()][-MAX_TOLD:]
         return ",".join(f"{execution_id}:{number - (part != _WHOLE)}" for execution_id, (number, part) in latest)

@@ -4,8 +4,8 @@ import { PLAIN } from "./ansi.js";
 import { parseCursor } from "./api.js";
 import { Lines } from "./lines.js";
 
-// Steps whose places are told to the server when the stream goes on: as many as an address takes.
-const MAX_TOLD = 200;
+// Steps whose places are told to the server when the stream goes on: as many as it takes in one list.
+const MAX_TOLD = 100;
 
 export class Steps {
   constructor() {
