@@ -77,8 +77,11 @@ def _conditional(path: Path, file: BinaryIO) -> Response:
 def _inside(pack: Document, name: str) -> Path | None:
     """The file, if it is one and lies in the pack, links followed."""
     root = Path(pack["path"]).resolve()
-    path = (root / name).resolve()
-    return path if path.is_relative_to(root) and path.is_file() else None
+    try:
+        path = (root / name).resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
+    except (OSError, ValueError, RuntimeError):  # too long, not text of a path, links that lead in a circle
+        return None
 
 
 def _content_type(path: Path) -> str:

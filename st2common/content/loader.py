@@ -98,6 +98,9 @@ def _content(path: Path) -> Any:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            # A pipe would never end, and a device is nobody's metadata.
+            raise ContentError(f"{path}: no file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -56,8 +56,11 @@ def inside(directory: Path, file_path: str) -> Path:
         ValidationError: it lies elsewhere, by its name or through a link.
     """
     root = directory.resolve()
-    path = (root / file_path).resolve()
-    if "\0" in file_path or path == root or not path.is_relative_to(root):
+    try:
+        path = (root / file_path).resolve()
+    except (OSError, ValueError, RuntimeError):  # too long, not text of a path, links that lead in a circle
+        path = root
+    if path == root or not path.is_relative_to(root):
         raise ValidationError(f'The path "{file_path}" is not inside the directory "{directory}".')
     return path
 

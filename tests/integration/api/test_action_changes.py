@@ -88,6 +88,7 @@ def test_a_change_replaces_the_whole_action(client: FlaskClient, pack: Path) -> 
         {"parameters": {"p": {"immutable": True}}},
         {"entry_point": "../../outside.sh"},
         {"data_files": [{"file_path": "../pack.yaml", "content": ""}]},
+        {"data_files": [{"file_path": "a\0b", "content": ""}]},
         {"data_files": [{"file_path": "/etc/x", "content": ""}]},
         {"data_files": [{"file_path": "link/x", "content": ""}]},
         {"data_files": [{"file_path": ".", "content": ""}]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,19 @@ def test_files(client: FlaskClient, pack: Path, tmp_path: Path) -> None:
     for name, value in (("If-None-Match", got.headers["ETag"]), ("If-Modified-Since", got.headers["Last-Modified"])):
         known = client.get("/v1/packs/views/file/mine/actions/a.yaml", headers={name: value})
         assert (known.status_code, known.data) == (304, b"")
-    for unknown in ("link", "nosuch", "actions", "..%2F..%2Fsecret"):
+    (pack / "circle").symlink_to("circle")
+    (pack / "device").symlink_to("/dev/zero")
+    os.mkfifo(pack / "pipe")
+    strange = ("%00", "a%00b", "x" * 300, "x/" * 2500, "%FF", "circle", "device", "pipe")
+    for unknown in (
+        "link",
+        "nosuch",
+        "actions",
+        "..%2F..%2Fsecret",
+        "/etc/passwd",
+        "actions/..%2f..%2fsecret",
+        *strange,
+    ):
         assert client.get(f"/v1/packs/views/file/mine/{unknown}").status_code == 404
     assert client.get("/v1/packs/views/files/nosuch").status_code == 404
 

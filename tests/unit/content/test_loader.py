@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def test_a_few_lines_that_stand_for_billions(tmp_path: Path) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
     with pytest.raises(ContentError, match="more than 100000 values"):
         load(written(tmp_path, "\n".join(lines)))
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "device.yaml").symlink_to("/dev/zero")
+    (tmp_path / "circle.yaml").symlink_to("circle.yaml")
+    for name in ("pipe.yaml", "device.yaml", "circle.yaml"):
+        with pytest.raises(ContentError, match=name):
+            load(tmp_path / name)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
