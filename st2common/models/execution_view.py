@@ -61,7 +61,7 @@ _SOURCES = {
     "elapsed_seconds": ("start_timestamp", "end_timestamp"),
     "parameters": ("parameters", "action", "runner", "decrypted"),
     "liveaction": ("liveaction", "parameters", "action", "runner", "decrypted"),
-    "result": ("result", "action", "runner", "decrypted"),
+    "result": ("result", "parameters", "action", "runner", "decrypted"),
 }
 
 
@@ -211,7 +211,7 @@ def _result(stored: Mapping[str, Any], mask_secrets: bool) -> Any:
     if not (mask_secrets and isinstance(result, Mapping)):
         return result
     # A workflow reads it as it is stored: what an action has decrypted for its workflow is of use there.
-    return without_texts(_masked_by_schema(stored, result), _searched_for(stored.get("decrypted") or ()))
+    return without_texts(_masked_by_schema(stored, result), _searched_for(secret_values(stored)))
 
 
 def _masked_by_schema(stored: Mapping[str, Any], result: Mapping[str, Any]) -> Mapping[str, Any]:
