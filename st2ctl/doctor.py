@@ -23,7 +23,7 @@ from st2common.errors import St2Error
 from st2common.models import indexes, schema
 from st2common.models.connection import Document
 from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE
-from st2ctl import broker, heartbeats
+from st2ctl import broker, heartbeats, management
 from st2ctl.daemons import STANDALONE
 from st2ctl.database import connected
 from st2ctl.installation import Installation
@@ -244,5 +244,9 @@ def _daemons(installation: Installation) -> Findings:
         state = State.OK if beat.well else State.PROBLEM
         advice = "" if beat.well else f"look into its log; st2ctl restart-component {beat.name}"
         yield Finding("daemons", state, f"{beat.name} (pid {beat.process.pid}): {beat.condition()}", advice)
+    running = {beat.name for beat in beats}
     if not beats:
         yield Finding("daemons", State.WARNING, "none runs on this host", "st2ctl start")
+    elif STANDALONE not in running:
+        for name in sorted(set(management.expected(installation)) - running):
+            yield Finding("daemons", State.PROBLEM, f"{name} is not running", "st2ctl start")

@@ -30,7 +30,7 @@ def start(installation: Installation, tell: Tell) -> int:
     with installation.locked():
         _require_no_standalone(installation)
         if units.manage(installation):
-            units.start(_expected(installation))
+            units.start(expected(installation))
         else:
             _bring_up(installation, daemons.of(installation), tell)
     return status(installation, tell)
@@ -58,7 +58,7 @@ def restart(installation: Installation, names: Sequence[str], tell: Tell) -> int
     with installation.locked():
         _require_no_standalone(installation)
         if units.manage(installation):
-            units.restart(names or _expected(installation))
+            units.restart(names or expected(installation))
         else:
             wanted = daemons.of(installation, names)
             daemons.stop(daemons.recorded(installation, [daemon.name for daemon in wanted]), tell)
@@ -69,10 +69,10 @@ def restart(installation: Installation, names: Sequence[str], tell: Tell) -> int
 def status(installation: Installation, tell: Tell, check: bool = False) -> int:
     """``check``: exit code 3 unless every component that is expected here runs and is well."""
     beats = heartbeats.read_all(installation.state_path)
-    expected = () if any(beat.name == STANDALONE for beat in beats) else _expected(installation)
-    for line in heartbeats.table(beats, expected):
+    wanted = () if any(beat.name == STANDALONE for beat in beats) else expected(installation)
+    for line in heartbeats.table(beats, wanted):
         tell(line)
-    well = beats and all(beat.well for beat in beats) and {beat.name for beat in beats} >= set(expected)
+    well = beats and all(beat.well for beat in beats) and {beat.name for beat in beats} >= set(wanted)
     return EXIT_UNWELL if check and not well else 0
 
 
@@ -114,7 +114,7 @@ def reload(installation: Installation, flags: Sequence[str], tell: Tell) -> int:
     return code
 
 
-def _expected(installation: Installation) -> Sequence[str]:
+def expected(installation: Installation) -> Sequence[str]:
     """The components that shall run on this host."""
     if units.manage(installation) and "COMPONENTS" not in os.environ:
         return units.enabled()

@@ -159,6 +159,7 @@ def test_a_wrong_configuration_is_said_and_not_tried_again(machine: Machine) -> 
         assert refused.returncode == 1
         assert refused.stderr.endswith(f"What the daemons say: journalctl -n 20 -u {unit}.service\n")
         assert machine.run("st2ctl status --check").returncode == 3
+        assert f"problem  daemons: {unit} is not running" in machine.run("st2ctl doctor").stdout
     finally:
         machine.say(f"rm /etc/default/{unit}; systemctl restart {unit}")
     all_run(machine)

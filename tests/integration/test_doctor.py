@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from kombu.utils.url import parse_url
 from pymongo.database import Database
 
 from st2common.models import schema
+from st2common.service import StatusFile
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES, WORKFLOWS_TO_ADVANCE
+from st2ctl.daemons import COMPONENTS
 from tests.conditions import eventually
 
 QUEUES = (EXECUTIONS_TO_RUN, WORKFLOWS_TO_ADVANCE, TRIGGER_INSTANCES)
@@ -106,6 +109,17 @@ def test_virtual_environments_of_packs(patient: Patient) -> None:
             "st2-pack-setup-virtualenv broken",
         ),
     }
+
+
+def test_daemons_that_are_missing(patient: Patient, tmp_path: Path) -> None:
+    assert patient.findings("daemons") == {"none runs on this host": ("warning", "st2ctl start")}
+    status = StatusFile(tmp_path, "st2api")
+    status.write(ready=True, health=None)
+    found = patient.findings("daemons")
+    status.remove()
+    assert found.pop(f"st2api (pid {os.getpid()}): healthy") == ("ok", "")
+    missing = {f"{name} is not running": ("problem", "st2ctl start") for name in COMPONENTS if name != "st2api"}
+    assert found == missing
 
 
 def test_a_database_of_another_release(patient: Patient, database: Database[dict[str, Any]]) -> None:
