@@ -37,6 +37,8 @@ LISTENS = {"st2api": ("api",), "st2auth": ("auth",), "st2stream": ("stream",), S
 START_TIMEOUT = 60.0
 # Seconds until a daemon that was asked to stop is killed: more than all that it may wait for itself.
 STOP_TIMEOUT = 40.0
+# Seconds in which a process that was killed is gone.
+_KILL_TIMEOUT = 5.0
 # Seconds in which the worker of an HTTP daemon that was killed notices it; one second on a quiet machine.
 _ORPHAN_TIMEOUT = 5.0
 
@@ -75,10 +77,19 @@ class Daemon:
         self.pid_file.write(child.pid)
         return Starting(self, child, said_before)
 
-    def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
-        """End it in order; False when it had to be killed. Its children under the keeper go on."""
+    def ask_to_stop(self) -> None:
+        """To be asked once: a second signal ends it at once, out of order. Its children under the keeper go on."""
         process = self.process()
-        in_order = process is None or process.end(timeout)
+        if process is not None:
+            process.send(signal.SIGTERM)
+
+    def await_stop(self, timeout: float) -> bool:
+        """Wait until it has ended, and kill it after ``timeout`` seconds: then False."""
+        process = self.process()
+        in_order = process is None or process.wait(timeout)
+        if process is not None and not in_order:
+            process.send(signal.SIGKILL)
+            process.wait(_KILL_TIMEOUT)
         self.pid_file.remove()
         return in_order
 
@@ -179,12 +190,10 @@ def start(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float
 def stop(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float = STOP_TIMEOUT) -> None:
     """Stop them in order, all at once."""
     for daemon in daemons:
-        process = daemon.process()
-        if process is not None:
-            process.send(signal.SIGTERM)
+        daemon.ask_to_stop()
     deadline = time.monotonic() + timeout
     for daemon in daemons:
-        if not daemon.stop(max(0.0, deadline - time.monotonic())):
+        if not daemon.await_stop(max(0.0, deadline - time.monotonic())):
             tell(f"{daemon.label} did not stop within {timeout:.0f} s and was killed")
 
 

@@ -60,15 +60,6 @@ class Process:
             poll.register(descriptor, select.POLLIN)
             return bool(poll.poll(max(0.0, timeout) * 1000))
 
-    def end(self, timeout: float) -> bool:
-        """Terminate it, and kill it when it has not ended after ``timeout`` seconds; False when it had to be killed."""
-        self.send(signal.SIGTERM)
-        if self.wait(timeout):
-            return True
-        self.send(signal.SIGKILL)
-        self.wait(timeout)
-        return False
-
     @contextlib.contextmanager
     def _descriptor(self) -> Iterator[int | None]:
         """A pidfd of the process. It pins the process, so that what is checked here is what gets the signal."""

@@ -44,7 +44,7 @@ def make(installation: Installation) -> Iterator[MakeDaemon]:
     for daemon in made:
         process = daemon.process()
         if process is not None:
-            process.end(0)
+            process.send(signal.SIGKILL)
 
 
 def silent(_line: str) -> None:
@@ -94,6 +94,21 @@ def test_words_of_an_earlier_run_are_not_repeated(make: MakeDaemon) -> None:
 def test_a_daemon_that_never_becomes_ready_is_given_up(make: MakeDaemon) -> None:
     with pytest.raises(CommandError, match=r"st2stream is not ready after 0 s"):
         daemons.start([make("st2stream", program="import time; time.sleep(60)")], silent, timeout=0.2)
+
+
+def test_a_daemon_is_asked_once_to_stop(make: MakeDaemon) -> None:
+    counts = (
+        "import signal, time;"
+        "signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True)); print('ready', flush=True);"
+        "signal.pause(); time.sleep(0.5)"
+    )
+    daemon = make("st2stream", program=counts)
+    starting = daemon.spawn()
+    eventually(lambda: "ready" in starting.last_words())
+    told: list[str] = []
+    daemons.stop([daemon], told.append)
+    assert told == []
+    assert starting.last_words().split() == ["ready", "asked"]
 
 
 def test_a_daemon_that_does_not_stop_is_killed(make: MakeDaemon) -> None:

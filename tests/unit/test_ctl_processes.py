@@ -27,20 +27,12 @@ def identity(child: subprocess.Popen[bytes]) -> Process:
     return process
 
 
-def test_a_process_ends_in_order(child: subprocess.Popen[bytes]) -> None:
-    assert identity(child).end(timeout=5)
+def test_a_process_is_signalled_and_waited_for(child: subprocess.Popen[bytes]) -> None:
+    process = identity(child)
+    assert not process.wait(timeout=0)
+    assert process.send(signal.SIGTERM)
+    assert process.wait(timeout=5)
     assert child.wait() == -signal.SIGTERM
-
-
-def test_a_process_that_ignores_the_request_is_killed() -> None:
-    ignores = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(100)"
-    )
-    with subprocess.Popen([sys.executable, "-c", ignores], stdout=subprocess.PIPE) as stubborn:
-        assert stubborn.stdout is not None
-        stubborn.stdout.readline()
-        assert not identity(stubborn).end(timeout=0.1)
-        assert stubborn.wait() == -signal.SIGKILL
 
 
 def test_another_process_with_the_same_number_gets_no_signal(child: subprocess.Popen[bytes]) -> None:
