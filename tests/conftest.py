@@ -30,6 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+# Its own tests need what a pack's tests have: test_sample_pack.py runs them.
+collect_ignore = ["sample_pack"]
+
+
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each worker whole files, so that what a module shares is started once."""
 

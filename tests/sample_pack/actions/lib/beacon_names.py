@@ -1,0 +1,2 @@
+def full_name(place):
+    return f"beacon of {place}"

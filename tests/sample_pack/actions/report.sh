@@ -1,0 +1,2 @@
+#!/usr/bin/env bash
+echo "report of $ST2_ACTION_PACK_NAME: $*"
