@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from oslo_config import cfg
 
 from st2common.errors import ConfigError, ValidationError
@@ -85,9 +83,10 @@ class CryptoKey:
 
     def encrypt(self, text: str) -> str:
         iv = os.urandom(_BLOCK)
-        padder, encryptor = PKCS7(_BLOCK * 8).padder(), Cipher(algorithms.AES(self.aes), modes.CBC(iv)).encryptor()
+        cipher, padding = self._cipher(iv)
+        padder, encryptor = padding.padder(), cipher.encryptor()
         padded = padder.update(text.encode()) + padder.finalize()
-        message = _HEADER + iv + encryptor.update(padded) + encryptor.finalize()
+        message: bytes = _HEADER + iv + encryptor.update(padded) + encryptor.finalize()
         return (message + self._mac(message)).hex().upper()
 
     def decrypt(self, ciphertext: str) -> str:
@@ -104,12 +103,21 @@ class CryptoKey:
             raise DecryptionError
         start = len(_HEADER)
         iv, encrypted = message[start : start + _BLOCK], message[start + _BLOCK :]
-        decryptor, unpadder = Cipher(algorithms.AES(self.aes), modes.CBC(iv)).decryptor(), PKCS7(_BLOCK * 8).unpadder()
+        cipher, padding = self._cipher(iv)
+        decryptor, unpadder = cipher.decryptor(), padding.unpadder()
         try:
             padded = decryptor.update(encrypted) + decryptor.finalize()
-            return (unpadder.update(padded) + unpadder.finalize()).decode()
+            text: str = (unpadder.update(padded) + unpadder.finalize()).decode()
+            return text
         except ValueError:  # not whole blocks, no padding, or no UTF-8: the holder of the key wrote something else
             raise DecryptionError from None
+
+    def _cipher(self, iv: bytes) -> tuple[Any, Any]:
+        # Here, because it is some megabytes in each daemon, and most of them never encrypt anything.
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+        from cryptography.hazmat.primitives.padding import PKCS7
+
+        return Cipher(algorithms.AES(self.aes), modes.CBC(iv)), PKCS7(_BLOCK * 8)
 
     def _mac(self, message: bytes) -> bytes:
         return hmac.digest(self.hmac, message, "sha1")

@@ -6,6 +6,7 @@ The application, with its clients of database and broker, is built in the worker
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,10 @@ def run(
     status = StatusFile(state_path, name, listen=f"{host}:{port}")
     status.write(ready=False, health="starting")
     master = os.getpid()
+    # What is here now stays as it is in master and worker: without this a collection in either would write to all of
+    # it, and none of its pages would be shared any more.
+    gc.collect()
+    gc.freeze()
     try:
         _Gunicorn(build, status, name=name, host=host, port=port, stop_timeout=stop_timeout).run()
     finally:
