@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from st2common import config as configuration
 from st2common.content import registrar
+from st2common.content.report import Report
 from st2common.models.sensor_runs import SensorRuns
 from st2common.output.chunk import Chunk
 from st2common.output.mongo_log import MongoOutputLog
@@ -60,7 +61,7 @@ class Sensors:
         (self._directory / f"{name.lower()}.yaml").write_text(text)
         (self._directory / f"{name.lower()}.py").write_text(code)
 
-    def register(self) -> registrar.Report:
+    def register(self) -> Report:
         return registrar.register(self._config)
 
     def run(self, name: str) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from oslo_config import cfg
 from pymongo.database import Database
 
 from st2common.auth.tokens import Tokens
+from st2common.content import pack_environment
 from st2common.models import triggers
 from st2common.models.keys import SYSTEM_SCOPE, Keys
 from st2common.models.sensor_runs import Status
@@ -111,19 +114,57 @@ def test_what_cannot_run_says_why_and_disturbs_nobody(sensors: Sensors, containe
     assert service.health() is None
 
 
-def test_a_pack_without_its_virtual_environment(sensors: Sensors, container: Start, tmp_path: Any) -> None:
-    directory = tmp_path / "packs" / "own" / "sensors"
-    directory.mkdir(parents=True)
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A pack that has to have a virtual environment, with a sensor ``own.S`` to be written."""
+    directory = tmp_path / "packs" / "own"
+    (directory / "sensors").mkdir(parents=True)
     manifest = "name: own\ndescription: x\nversion: 1.0.0\nauthor: Me\nemail: me@example.com\n"
-    (directory.parent / "pack.yaml").write_text(manifest)
-    (directory / "s.yaml").write_text("class_name: S\nentry_point: s.py\n")
-    (directory / "s.py").write_text(HEAD + "class S(Sensor):\n    def run(self): pass\n")
+    (directory / "pack.yaml").write_text(manifest)
+    (directory / "sensors" / "s.yaml").write_text("class_name: S\nentry_point: s.py\ntrigger_types: [{name: event}]\n")
+    return directory
+
+
+def _run_of_own(sensors: Sensors, status: str) -> dict[str, Any]:
+    eventually(lambda: sensors.runs.latest(["own.S"]).get("own.S", {}).get("status") == status, timeout=30)
+    return sensors.runs.latest(["own.S"])["own.S"]
+
+
+def test_a_pack_without_its_virtual_environment(sensors: Sensors, container: Start, own: Path) -> None:
+    (own / "sensors" / "s.py").write_text(HEAD + "class S(Sensor):\n    def run(self): pass\n")
     assert sensors.register().errors == []
     container()
-    eventually(lambda: sensors.runs.latest(["own.S"]).get("own.S", {}).get("status") == "failed", timeout=30)
-    run = sensors.runs.latest(["own.S"])["own.S"]
+    run = _run_of_own(sensors, "failed")
     assert "st2 run packs.setup_virtualenv packs=own" in run["error"]
     assert run["error"] in sensors.printed(run)
+
+
+def _write_wheel(path: Path, module: str, code: str) -> None:
+    """A package of one module, as people publish them."""
+    about = f"{module}-7.0.dist-info"
+    with zipfile.ZipFile(path / f"{module}-7.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{module}.py", code)
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 7.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+
+
+@pytest.mark.full
+def test_a_sensor_has_what_its_pack_requires(
+    sensors: Sensors, container: Start, own: Path, config: cfg.ConfigOpts, database: Documents
+) -> None:
+    _write_wheel(own, "needed_by_own", "VERSION = 7\n")
+    (own / "requirements.txt").write_text("./needed_by_own-7.0-py3-none-any.whl\n")
+    code = "import needed_by_own\nclass S(Sensor):\n    def run(self):\n"
+    code += "        print(sys.prefix)\n"
+    code += "        self.sensor_service.dispatch('own.event', {'version': needed_by_own.VERSION})\n"
+    (own / "sensors" / "s.py").write_text(HEAD + code)
+    pack_environment.build(config, "own", own, print)
+    assert sensors.register().errors == []
+    container()
+    run = _run_of_own(sensors, "finished")
+    assert sensors.printed(run) == f"{pack_environment.location(config, 'own')}\n"
+    assert events(database, "own.event") == [{"version": 7}]
 
 
 def test_switching_and_changing(sensors: Sensors, container: Start) -> None:
