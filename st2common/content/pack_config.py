@@ -18,7 +18,7 @@ from st2common.content.errors import ContentError
 from st2common.expressions import templates
 from st2common.models.connection import Document
 from st2common.models.secrets import MASK
-from st2common.services.draft4 import to_draft4
+from st2common.services.draft4 import Validator, to_draft4
 
 SCHEMA_FILE = "config.schema.yaml"
 
@@ -57,7 +57,7 @@ def check_values(values: Mapping[str, Any], attributes: Mapping[str, Document]) 
         ContentError: what is wrong first; a secret is not quoted.
     """
     schema = to_draft4({"type": "object", "properties": dict(attributes), "additionalProperties": False})
-    for error in Draft4Validator(schema).iter_errors(dict(values)):
+    for error in Validator(schema).iter_errors(dict(values)):
         if isinstance(error.instance, str) and templates.is_template(error.instance):
             continue
         name = str(error.absolute_path[0]) if error.absolute_path else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from st2common.content.errors import ContentError
+from st2common.expressions import regexes
 
 _TEXT = {"type": "string"}
 _FLAG = {"type": "boolean"}
@@ -67,9 +67,9 @@ def check_patterns(place: str, schema: Any) -> None:
     """
     for pattern in _patterns(schema):
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ContentError(f'{place}: "{pattern}" is no regular expression: {error}') from error
+            regexes.compiled(pattern)
+        except regexes.RegexError as error:
+            raise ContentError(f'{place}: "{pattern}": {error}') from None
 
 
 def _patterns(schema: Any) -> Iterator[str]:

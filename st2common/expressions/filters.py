@@ -8,10 +8,9 @@ import os.path
 from typing import Any
 
 import jinja2
-import regex
 import yaml
 
-from st2common.expressions import versions
+from st2common.expressions import regexes, versions
 
 # Characters of a JSONPath. It is compiled.
 _LONGEST_PATH = 1000
@@ -19,8 +18,6 @@ _LONGEST_PATH = 1000
 # What ``use_none`` leaves in a text, so that a template can give null: casting turns it back.
 NONE_MARK = "%*****__%NONE%__*****%"
 
-# Seconds that a pattern may take: some take for ever, with texts of 30 characters.
-_REGEX_SECONDS = 1.0
 # Characters.
 _MAX_YAML = 1_000_000
 
@@ -82,19 +79,19 @@ def _jsonpath(query: str) -> Any:
 
 
 def regex_match(value: Any, pattern: str = "", ignorecase: bool = False) -> bool:
-    return regex.match(pattern, str(value), _flags(ignorecase), timeout=_REGEX_SECONDS) is not None
+    return _regex(pattern, ignorecase).match(str(value)) is not None
 
 
 def regex_search(value: Any, pattern: str = "", ignorecase: bool = False) -> bool:
-    return regex.search(pattern, str(value), _flags(ignorecase), timeout=_REGEX_SECONDS) is not None
+    return _regex(pattern, ignorecase).search(str(value)) is not None
 
 
 def regex_replace(value: Any, pattern: str = "", replacement: str = "", ignorecase: bool = False) -> str:
-    return regex.sub(pattern, replacement, str(value), flags=_flags(ignorecase), timeout=_REGEX_SECONDS)
+    return _regex(pattern, ignorecase).sub(replacement, str(value))
 
 
 def regex_substring(value: Any, pattern: str = "", result_index: int = 0, ignorecase: bool = False) -> Any:
-    return regex.findall(pattern, str(value), _flags(ignorecase), timeout=_REGEX_SECONDS)[result_index]
+    return _regex(pattern, ignorecase).findall(str(value))[result_index]
 
 
 def to_human_time_from_seconds(seconds: float) -> str:
@@ -112,9 +109,8 @@ def use_none(value: Any) -> Any:
     return NONE_MARK if value is None else value
 
 
-def _flags(ignorecase: bool) -> int:
-    # Those of the standard library's patterns.
-    return int(regex.VERSION0 | (regex.IGNORECASE if ignorecase else 0))
+def _regex(pattern: str, ignorecase: bool) -> regexes.Regex:
+    return regexes.compiled(pattern, regexes.IGNORE_CASE if ignorecase else 0)
 
 
 @jinja2.pass_context

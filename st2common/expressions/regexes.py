@@ -27,8 +27,9 @@ class RegexError(ValidationError):
 class Regex:
     """A compiled expression, with the methods of those of :mod:`re`. Each may raise :class:`RegexError`."""
 
-    def __init__(self, pattern: str, flags: int = 0, *, seconds: float = SECONDS) -> None:
-        """
+    def __init__(self, pattern: str, flags: int = 0, *, seconds: float | None = None) -> None:
+        """``seconds`` in the place of :data:`SECONDS`.
+
         Raises:
             RegexError: it is no regular expression.
         """
@@ -61,13 +62,14 @@ class Regex:
         return changed
 
     def _limited(self, use: Callable[..., Any], *args: Any) -> Any:
+        seconds = self._seconds or SECONDS
         try:
-            return use(*args, timeout=self._seconds)
+            return use(*args, timeout=seconds)
         except TimeoutError:
-            raise RegexError(f"the regular expression took longer than {self._seconds:g} s") from None
+            raise RegexError(f"the regular expression takes longer than {seconds:g} s") from None
 
 
 @functools.lru_cache(maxsize=1024)
-def compiled(pattern: str, flags: int = 0, *, seconds: float = SECONDS) -> Regex:
+def compiled(pattern: str, flags: int = 0, *, seconds: float | None = None) -> Regex:
     """As :class:`Regex`, remembered."""
     return Regex(pattern, flags, seconds=seconds)

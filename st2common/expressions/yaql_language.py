@@ -19,7 +19,7 @@ import yaql
 from yaql.language import contexts, conventions, exceptions, expressions, utils
 
 from st2common.errors import ValidationError
-from st2common.expressions import yaql_regexes
+from st2common.expressions import regexes, yaql_regexes
 
 #: Items that one list, iterator or object may have.
 MAX_ITEMS = 100_000
@@ -140,6 +140,8 @@ def evaluate(text: str, functions: contexts.Context, scope: Any) -> Any:
     context[_SCOPE] = scope
     try:
         return statement.evaluate(context=context)
+    except regexes.RegexError as error:
+        raise YaqlError(str(error)) from None
     except ValidationError:
         raise
     except KeyError as error:

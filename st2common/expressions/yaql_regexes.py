@@ -6,55 +6,30 @@ with it. They are the same functions here, with other patterns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
 from types import SimpleNamespace
-from typing import Any
 
-import regex
 from yaql.language import yaqltypes
 from yaql.standard_library import regex as functions
 
-#: Seconds that one search may take.
-SECONDS = 1.0
-
-
-class Pattern:
-    """What the library uses of a compiled pattern. Each method raises TimeoutError."""
-
-    def __init__(self, pattern: str, flags: int = 0) -> None:
-        self._compiled: Any = regex.compile(pattern, flags | regex.VERSION0)
-
-    def search(self, text: str) -> Any:
-        return self._compiled.search(text, timeout=SECONDS)
-
-    def finditer(self, text: str) -> Iterator[Any]:
-        found: Iterator[Any] = self._compiled.finditer(text, timeout=SECONDS)
-        return found
-
-    def split(self, text: str, max_split: int = 0) -> list[str | None]:
-        parts: list[str | None] = self._compiled.split(text, max_split, timeout=SECONDS)
-        return parts
-
-    def sub(self, replacement: str | Callable[[Any], str], text: str, count: int = 0) -> str:
-        changed: str = self._compiled.sub(replacement, text, count, timeout=SECONDS)
-        return changed
+from st2common.expressions.regexes import DOT_ALL, IGNORE_CASE, MULTI_LINE, Regex, compiled
 
 
 def install() -> None:
     """Before a context is made of the library."""
     functions.re = SimpleNamespace(
-        compile=Pattern,
-        search=lambda pattern, text: Pattern(pattern).search(text),
-        escape=regex.escape,
-        UNICODE=regex.UNICODE,
-        IGNORECASE=regex.IGNORECASE,
-        MULTILINE=regex.MULTILINE,
-        DOTALL=regex.DOTALL,
+        compile=Regex,
+        search=lambda pattern, text: compiled(pattern).search(text),
+        escape=re.escape,
+        UNICODE=0,
+        IGNORECASE=IGNORE_CASE,
+        MULTILINE=MULTI_LINE,
+        DOTALL=DOT_ALL,
     )
-    of_the_library, functions.REGEX_TYPE = functions.REGEX_TYPE, Pattern
+    of_the_library, functions.REGEX_TYPE = functions.REGEX_TYPE, Regex
     for function in vars(functions).values():
         definition = getattr(function, "__yaql_function__", None)
         for parameter in definition.parameters.values() if definition else ():
             kind = parameter.value_type
             if isinstance(kind, yaqltypes.PythonType) and kind.python_type is of_the_library:
-                kind.python_type = Pattern
+                kind.python_type = Regex

@@ -5,9 +5,10 @@ A secret object or array is hidden whole; marks inside objects and arrays hide t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+
+from st2common.expressions import regexes
 
 MASK = "********"
 
@@ -79,7 +80,8 @@ def _property_schemas(schema: Schema, key: str) -> list[Schema]:
     found = []
     if key in (schema.get("properties") or {}):
         found.append(schema["properties"][key])
-    found += [inner for pattern, inner in (schema.get("patternProperties") or {}).items() if re.search(pattern, key)]
+    by_pattern = schema.get("patternProperties") or {}
+    found += [inner for pattern, inner in by_pattern.items() if regexes.compiled(pattern).search(key)]
     if not found and isinstance(schema.get("additionalProperties"), Mapping):
         found.append(schema["additionalProperties"])
     return found

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from st2common.errors import ValidationError
-from st2common.expressions import templates
+from st2common.expressions import regexes, templates
 from st2common.rules import paths
 from st2common.rules.operators import (
     EQUALS,
@@ -21,7 +21,6 @@ from st2common.rules.operators import (
     TAKE_NULL,
     CriterionError,
     Operator,
-    compiled,
     kind_of,
 )
 
@@ -127,6 +126,6 @@ def check(criteria: Mapping[str, Any]) -> None:
         try:
             paths.finder(paths.without_comment(key))
             if operator in REGEXES and isinstance(pattern, str) and not templates.is_template(pattern):
-                compiled(pattern, 0)
+                regexes.compiled(pattern)
         except ValidationError as error:
             raise ValidationError(f"{place}: {error}") from None

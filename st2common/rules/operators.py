@@ -7,15 +7,13 @@ and quote none, since patterns may be decrypted secrets.
 from __future__ import annotations
 
 import fnmatch
-import functools
 import operator
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import regex
-
 from st2common.errors import ValidationError
+from st2common.expressions import regexes
 
 Operator = Callable[[Any, Any], bool]
 
@@ -91,25 +89,10 @@ def _not(positive: Operator) -> Operator:
     return lambda value, pattern: not positive(value, pattern)
 
 
-@functools.lru_cache(maxsize=1024)
-def compiled(pattern: str, flags: int) -> Any:
-    """
-    Raises:
-        CriterionError: it is no regular expression.
-    """
-    try:
-        return regex.compile(pattern, flags)
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise CriterionError(f"the pattern is no regular expression: {error}") from None
-
-
 def _regex(method: str, flags: int) -> Operator:
     def compared(value: Any, pattern: Any) -> bool:
-        expression = compiled(_text(pattern, "pattern"), flags)
-        try:
-            return getattr(expression, method)(_text(value, "value"), timeout=REGEX_TIMEOUT) is not None
-        except TimeoutError:
-            raise CriterionError(f"the regular expression took longer than {REGEX_TIMEOUT:g} s") from None
+        expression = regexes.compiled(_text(pattern, "pattern"), flags, seconds=REGEX_TIMEOUT)
+        return getattr(expression, method)(_text(value, "value")) is not None
 
     return compared
 
@@ -167,9 +150,9 @@ _NAMES: dict[tuple[str, ...], Operator] = {
     ("lessthan", "lt"): _ordered(operator.lt),
     ("greaterthan", "gt"): _ordered(operator.gt),
     ("matchwildcard",): _wildcard,
-    ("matchregex",): _regex("match", regex.DOTALL),
+    ("matchregex",): _regex("match", regexes.DOT_ALL),
     ("regex",): _regex("search", 0),
-    ("iregex",): _regex("search", regex.IGNORECASE),
+    ("iregex",): _regex("search", regexes.IGNORE_CASE),
     ("timediff_lt", "td_lt"): lambda value, pattern: _age(value) < _seconds(pattern),
     ("timediff_gt", "td_gt"): lambda value, pattern: _age(value) > _seconds(pattern),
     ("exists",): lambda value, _pattern: value is not None,

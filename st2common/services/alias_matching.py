@@ -14,14 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import regex
-
 from st2common.errors import ValidationError
+from st2common.expressions.regexes import DOT_ALL, Regex, RegexError
 
-#: Characters of a command, and seconds for one format. The time that an expression takes can grow with a power of the
-#: length.
+#: Characters of a command.
 MAX_COMMAND = 4096
-MAX_SECONDS = 1.0
 #: Parameter sets that one command may stand for, where a format matches as often as it can.
 MAX_MATCHES = 50
 
@@ -51,7 +48,7 @@ class Format:
 
 @dataclass(frozen=True)
 class _Compiled:
-    pattern: Any
+    pattern: Regex
     #: (group, parameter), in order of the places.
     places: tuple[tuple[str, str], ...]
     defaults: tuple[tuple[str, str], ...]
@@ -91,8 +88,8 @@ def parameters_in(command: str, representation: str) -> dict[str, str] | None:
     """
     _check_length(command)
     compiled = _compiled(representation, False)
-    with _in_time(representation):
-        match = compiled.pattern.match(command, timeout=MAX_SECONDS)
+    with _naming(representation):
+        match = compiled.pattern.match(command)
     if match is None:
         return None
     return {**_placed(compiled, match), **_pairs(match["st2_pairs"] or "")}
@@ -102,8 +99,8 @@ def every_parameters_in(command: str, representation: str) -> list[dict[str, str
     """The parameters of each place where the format matches in a command. Raises as :func:`parameters_in`."""
     _check_length(command)
     compiled = _compiled(representation, True)
-    with _in_time(representation):
-        found = [_placed(compiled, match) for match in compiled.pattern.finditer(command, timeout=MAX_SECONDS)]
+    with _naming(representation):
+        found = [_placed(compiled, match) for match in compiled.pattern.finditer(command)]
     if len(found) > MAX_MATCHES:
         raise ValidationError(f"The command stands for more than {MAX_MATCHES} executions")
     return found
@@ -126,13 +123,11 @@ def _check_length(command: str) -> None:
 
 
 @contextlib.contextmanager
-def _in_time(representation: str) -> Iterator[None]:
+def _naming(representation: str) -> Iterator[None]:
     try:
         yield
-    except TimeoutError:
-        raise ValidationError(
-            f'Whether the command has the format "{representation}" takes longer than {MAX_SECONDS:g} s to find out'
-        ) from None
+    except RegexError as error:
+        raise ValidationError(f'The format "{representation}": {error}') from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -154,10 +149,8 @@ def _compiled(representation: str, anywhere: bool) -> _Compiled:
         expression = rf"{expression}(?=\s|$)"
     else:
         expression = rf"^\s*{_without_anchors(expression)}(?P<st2_pairs>(?:\s+\w+=(?:{_QUOTED}|\S+))*)\s*$"
-    try:
-        pattern = regex.compile(expression, regex.DOTALL | regex.VERSION0)
-    except (regex.error, OverflowError, RecursionError) as error:
-        raise ValidationError(f'The format "{representation}" is no regular expression: {error}') from None
+    with _naming(representation):
+        pattern = Regex(expression, DOT_ALL)
     return _Compiled(pattern, tuple(places), tuple(defaults))
 
 

@@ -3,13 +3,12 @@ decrypted."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
 from st2common.errors import ValidationError
-from st2common.expressions import templates
+from st2common.expressions import regexes, templates
 from st2common.models import config_schemas, configs
 from st2common.models.connection import Document
 from st2common.models.secrets import object_schema, secrets_in
@@ -148,7 +147,7 @@ def _property_schema(schema: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         named: Mapping[str, Any] = schema["properties"][name]
         return named
     for pattern, inner in (schema.get("patternProperties") or {}).items():
-        if re.search(pattern, name):
+        if regexes.compiled(pattern).search(name):
             return inner  # type: ignore[no-any-return]
     others = schema.get("additionalProperties")
     return others if isinstance(others, Mapping) else {}

@@ -87,13 +87,13 @@ def test_a_pattern_that_is_null_is_a_no(name: str) -> None:
         ("regex", {"a": 1}, "x", "the value is an object"),
         ("td_lt", "yesterday", 5, "the value is no time"),
         ("td_gt", "2026-01-01 00:00:00.0", "soon", "the pattern is no number of seconds"),
-        ("regex", "a" * 40 + "!", "(a|a|aa)+$", "took longer"),
-        ("iregex", "a" * 40 + "!", "(a|a|aa)+$", "took longer"),
-        ("matchregex", "a" * 40 + "!", "(a|a|aa)+$", "took longer"),
+        ("regex", "a" * 40 + "!", "(a|a|aa)+$", "takes longer"),
+        ("iregex", "a" * 40 + "!", "(a|a|aa)+$", "takes longer"),
+        ("matchregex", "a" * 40 + "!", "(a|a|aa)+$", "takes longer"),
     ],
 )
 def test_what_cannot_be_compared_is_told(name: str, value: Any, pattern: Any, text: str) -> None:
-    with pytest.raises(CriterionError) as raised:
+    with pytest.raises(ValidationError) as raised:
         OPERATORS[name](value, pattern)
     assert text in str(raised.value)
 
@@ -107,7 +107,7 @@ VALUES = st.recursive(
 
 @given(st.sampled_from(sorted(OPERATORS)), VALUES, VALUES)
 def test_every_operator_answers_or_tells_why_not(name: str, value: Any, pattern: Any) -> None:
-    with contextlib.suppress(CriterionError):
+    with contextlib.suppress(ValidationError):
         assert OPERATORS[name](value, pattern) in (True, False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from st2common.expressions import yaql_language, yaql_regexes
+from st2common.expressions import regexes, yaql_language
 from st2common.expressions.filters import NONE_MARK
 from st2common.models.statuses import Status
 from st2common.workflows.expressions import ExpressionError, evaluate
@@ -176,9 +176,9 @@ def test_times_are_texts() -> None:
         ("<% 'x' * 100000000 %>", "memory"),
         ("<% range(0, 1000000000).len() %>", "more than 100000 items"),
         ("<% sequence(0).len() %>", "more than 100000 items"),
-        ("<% ('a' * 40 + 'b').matches('^(a|aa)+$') %>", "timed out"),
-        ("<% ('a' * 40 + 'b') =~ '^(a|aa)+$' %>", "timed out"),
-        ("<% regex('^(a|aa)+$').searchAll('a' * 40 + 'b') %>", "timed out"),
+        ("<% ('a' * 40 + 'b').matches('^(a|aa)+$') %>", "takes longer"),
+        ("<% ('a' * 40 + 'b') =~ '^(a|aa)+$' %>", "takes longer"),
+        ("<% regex('^(a|aa)+$').searchAll('a' * 40 + 'b') %>", "takes longer"),
         ("<% pow(10, 100000000) %>", "too large"),
         ("<% shiftBitsLeft(1, 100000000) %>", "too large"),
         ("<% " + "(" * 3000 + "1" + ")" * 3000 + " %>", ""),
@@ -191,7 +191,7 @@ def test_times_are_texts() -> None:
 def test_what_fails_says_why_and_quotes_the_expression(
     text: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yaql_regexes, "SECONDS", 0.1)
+    monkeypatch.setattr(regexes, "SECONDS", 0.1)
     with pytest.raises(ExpressionError) as caught:
         value(text)
     assert message in str(caught.value)
