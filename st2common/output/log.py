@@ -120,6 +120,6 @@ class OutputLog(Protocol):
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
         """Remove at most ``limit`` documents of these logs; how many. Fewer than ``limit``: nothing is left of them.
 
-        The end records go first, then the newest chunks of long logs: what is half removed is the beginning of a log
+        The end records go first, then of each log the newest chunks: what is half removed is the beginning of a log
         without an end.
         """

@@ -33,6 +33,9 @@ INDEXES = [
     IndexModel([("execution_id", ASCENDING), ("seq", ASCENDING)], name="execution_seq", unique=True),
 ]
 
+# Chunks: the deletion of a whole log can take longer than a connection waits for its answer.
+_DELETED_AT_ONCE = 1000
+
 
 @contextlib.contextmanager
 def _available() -> Iterator[None]:
@@ -159,32 +162,28 @@ class MongoOutputLog:
 
     def delete(self, execution_ids: Sequence[str], limit: int) -> int:
         records = {"_id": {"$in": [ObjectId(each) for each in execution_ids[:limit]]}}
-        wanted = {"execution_id": {"$in": list(execution_ids)}}
-        # What each may have left for one query to find them all: a server may read all that matches, limit or not.
-        share = max(1, limit // max(1, len(execution_ids)))
         with _available():
             removed = self._collections[Stream.STDOUT].delete_many(records).deleted_count
-            for stream, collection in self._collections.items():
-                for execution_id in execution_ids:
-                    removed += self._shorten(execution_id, stream, share, limit - removed)
-                if removed >= limit:
-                    break
-                # Looked for first: the deletion of a whole log can take longer than a connection waits for its answer.
-                found = [document["_id"] for document in collection.find(wanted, {"_id": 1}).limit(limit - removed)]
-                if found:
-                    collection.delete_many({"_id": {"$in": found}})
-                removed += len(found)
+            for execution_id in execution_ids:
+                for stream in Stream:
+                    removed += self._shorten(execution_id, stream, limit - removed)
         return removed
 
-    def _shorten(self, execution_id: str, stream: Stream, keep: int, limit: int) -> int:
-        """Remove at most ``limit`` chunks of a stream that has more than ``keep``, the newest first; how many."""
-        if limit < 1 or not self._has(execution_id, stream, keep + 1):
+    def _shorten(self, execution_id: str, stream: Stream, count: int) -> int:
+        """Remove the last ``count`` chunks of a stream, or as many as it has; how many.
+
+        By their numbers: a server may read all that matches a condition, whatever the limit, and the embedded one takes
+        seconds for a list of a thousand ids.
+        """
+        if count < 1:
             return 0
-        highest = self._highest(execution_id, stream)
-        numbers = {"$gt": max(keep, highest - limit), "$lte": highest}
-        return (
-            self._collections[stream].delete_many({"execution_id": execution_id, "stream_seq": numbers}).deleted_count
-        )
+        highest = top = self._highest(execution_id, stream)
+        lowest = max(0, highest - count)
+        while top > lowest:
+            numbers = {"$gt": max(lowest, top - _DELETED_AT_ONCE), "$lte": top}
+            self._collections[stream].delete_many({"execution_id": execution_id, "stream_seq": numbers})
+            top = numbers["$gt"]
+        return highest - lowest
 
     def _find(self, stream: Stream, execution_id: str, numbers: Document) -> list[Chunk]:
         with _available():

@@ -136,7 +136,8 @@ def kill_all(chaos: Chaos) -> None:
 
 
 def start_action(platform: Platform, command: str) -> str:
-    started = platform.st2("run", "core.local", f"cmd={command}", "-a", "-j")
+    # Longer than anything is away.
+    started = platform.st2("run", "core.local", f"cmd={command}", "timeout=600", "-a", "-j")
     assert started.returncode == 0, started.stdout + started.stderr
     [execution_id] = re.findall(r'^    "id": "(\w+)"', started.stdout, flags=re.MULTILINE)
     return str(execution_id)
