@@ -20,7 +20,7 @@ from st2cli.views import Origin, Output, Step, View
 
 # Seconds without a byte after which a connection is given up: three missed keep-alives.
 SILENCE = 45.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.5
 # Seconds without any contact after which the person is asked instead of the network.
 _GIVE_UP_AFTER = 600.0
 # A connection that lived this many seconds was a good one, even if nothing was printed meanwhile.

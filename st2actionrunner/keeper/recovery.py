@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 
 from st2actionrunner.keeper import session
+from st2actionrunner.keeper.complaint import complain
 from st2actionrunner.spool import EXITED, HEADER, STARTED, SpoolDamaged, SpoolReader
 
 
@@ -32,7 +32,7 @@ def _has_ended(path: str) -> bool:
             kind = frames[-1].kind
             started = frames[-1].payload if kind == STARTED else started
     except SpoolDamaged as error:
-        print(f"{path}: damaged at {reader.offset}: {error}", file=sys.stderr, flush=True)
+        complain(f"{path}: damaged at {reader.offset}: {error}")
     finally:
         reader.close()
     if kind != EXITED and started:

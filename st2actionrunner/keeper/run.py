@@ -6,11 +6,11 @@ import errno
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 
 from st2actionrunner.keeper import session
+from st2actionrunner.keeper.complaint import complain
 from st2actionrunner.keeper.loop import Loop
 from st2actionrunner.spool import EXITED, STARTED, STDERR, STDERR_CUT, STDOUT, STDOUT_CUT, SpoolWriter
 
@@ -52,6 +52,7 @@ class Run:
         self._on_change = on_change
         self._spool = SpoolWriter(directory + "/spool")
         self._unwritten: list[tuple[int, bytes, int]] = []
+        self._disk_full = False
         self._readers: dict[int, int] = {}
         self._max_output = max_output
         self._kept = 0
@@ -162,8 +163,11 @@ class Run:
             while self._unwritten:
                 self._spool.append(*self._unwritten[0])
                 del self._unwritten[0]
+            self._disk_full = False
         except OSError as error:
-            print(f"{self.name}: the spool cannot be written: {error}", file=sys.stderr, flush=True)
+            if not self._disk_full:
+                complain(f"{self.name}: the spool cannot be written: {error}")
+            self._disk_full = True
             self._loop.alarm((self.name, "disk"), _DISK_INTERVAL, self._flush_again)
         if self.exited:
             self._spool.close()
@@ -272,5 +276,5 @@ def _read(fd: int) -> bytes:
         return b""
     except OSError as error:
         if error.errno != errno.EIO:  # how a terminal tells its end
-            print(f"descriptor {fd} cannot be read: {error}", file=sys.stderr, flush=True)
+            complain(f"descriptor {fd} cannot be read: {error}")
         return b""

@@ -27,11 +27,11 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from st2actionrunner.keeper import parents, spawn
+from st2actionrunner.keeper.complaint import complain
 from st2actionrunner.keeper.connection import Connection
 from st2actionrunner.keeper.loop import Loop
 from st2actionrunner.keeper.run import Run
@@ -85,7 +85,7 @@ class Keeper:
         try:
             accepted, _ = self._listener.accept()
         except OSError as error:  # it has hung up already, or we have no descriptor left
-            print(f"a connection failed: {error}", file=sys.stderr, flush=True)
+            complain(f"a connection failed: {error}")
             return
         if self._runner is not None:
             self._runner.close()
@@ -142,7 +142,7 @@ class Keeper:
             self._handlers[request["request"]](request)
         except (ValueError, KeyError, TypeError, OSError) as error:
             message = f"{type(error).__name__}: {error}"
-            print(f"request refused: {message}", file=sys.stderr, flush=True)
+            complain(f"request refused: {message}")
             self._send({"event": "refused", "run": request.get("run"), "message": message})
 
     def _on_spawn(self, request: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ class Keeper:
         try:
             self._parents.fork(parents.key_of(order.parent, arguments[0]), fork)
         except OSError as error:
-            print(f"{run.name}: started cold: {error}", file=sys.stderr, flush=True)
+            complain(f"{run.name}: started cold: {error}")
             return False
         self._forking.add(run.name)
         return True

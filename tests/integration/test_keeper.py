@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 import time
 import zlib
@@ -270,6 +271,35 @@ def test_a_full_disk_makes_the_child_wait_and_loses_nothing(bench):
     out, _, ended = bench.end_of("r.1")
     assert out.split() == [str(number) for number in range(1, 1_000_001)]
     assert ended == Exit(exit_code=0)
+
+
+def test_a_full_file_system_makes_children_wait_and_harms_nobody(tmp_path):
+    """A real one, which the keeper's own log shares: not a byte more finds room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system of a given size can be mounted here: {mounted.stderr.strip()}")
+    try:
+        bench = Bench(disk / "keeper")
+        bench.start("r.1", "/usr/bin/seq", "1000000")
+        eventually(lambda: "the spool cannot be written" in bench.log())
+        while os.statvfs(disk).f_bavail:
+            with (disk / "filler").open("ab", buffering=0) as filler:
+                filler.write(bytes(os.sysconf("SC_PAGESIZE")))
+        for _ in range(300):  # more complaints than the last page of the log has room for
+            bench.client._send({"request": "dance"})
+        assert [run.exited for run in bench.client.runs()] == [False]
+        assert not bench.lost.is_set()
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        out, _, ended = bench.end_of("r.1")
+        assert out.split() == [str(number) for number in range(1, 1_000_001)]
+        assert ended == Exit(exit_code=0)
+        bench.end()
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_growth_is_told_once_until_it_is_acknowledged(bench):
