@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import signal
 import subprocess
 import sys
 import venv
@@ -23,6 +25,8 @@ from st2ctl.server_process import ServerProcess
 _DATABASE_NAME = "st2"
 # Seconds for one command of st2ctl.
 _COMMAND_TIMEOUT = 120
+# The default of ``[actionrunner] actions_pool_size``.
+_PLACES = 60
 
 _CONF = """\
 [system]
@@ -32,6 +36,7 @@ state_path = {directory}
 user = {user}
 [actionrunner]
 stream_output = {stream_output}
+actions_pool_size = {places}
 exit_timeout = 0
 [api]
 host = 127.0.0.1
@@ -99,7 +104,7 @@ class Platform:
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._write_conf(stream_output=True)
+        self._write_conf()
         # What `packs.setup_virtualenv` makes; the pack needs nothing beside the platform.
         venv.create(self.directory / "virtualenvs" / "bench", symlinks=True)
         self.database_server.start()
@@ -122,7 +127,26 @@ class Platform:
         try:
             yield
         finally:
-            self._restart_runner(stream_output=True)
+            self._restart_runner()
+
+    @contextmanager
+    def places(self, count: int) -> Iterator[None]:
+        """The same platform whose runner has so many actions at once."""
+        self._restart_runner(places=count)
+        try:
+            yield
+        finally:
+            self._restart_runner()
+
+    def lose_runner(self) -> None:
+        """End runner and keeper at once, as a host that dies does."""
+        daemons = self.daemons()
+        for process in [*daemons["st2actionrunner"], *daemons["keeper"]]:
+            os.kill(process.pid, signal.SIGKILL)
+
+    def restart(self) -> None:
+        """All daemons; what runs goes on under its keeper."""
+        self._ctl("restart")
 
     @contextmanager
     def database(self) -> Iterator[Database[dict[str, Any]]]:
@@ -143,15 +167,16 @@ class Platform:
         servers = {"database": self.database_server.process.pid, "broker": self.broker.pid}
         return self.daemons() | {name: [Process(pid)] for name, pid in servers.items() if pid}
 
-    def _restart_runner(self, stream_output: bool) -> None:
-        self._write_conf(stream_output)
+    def _restart_runner(self, stream_output: bool = True, places: int = _PLACES) -> None:
+        self._write_conf(stream_output, places)
         self._ctl("restart-component", "st2actionrunner")
 
-    def _write_conf(self, stream_output: bool) -> None:
+    def _write_conf(self, stream_output: bool = True, places: int = _PLACES) -> None:
         text = _CONF.format(
             directory=self.directory,
             user=getpass.getuser(),
             stream_output=stream_output,
+            places=places,
             api=self.api,
             stream=self.stream,
             packs=Path(__file__).parent / "packs",

@@ -42,6 +42,9 @@ class Process:
         """Memory now, what is shared being shared out."""
         return self._kilobytes("smaps_rollup", "Pss:") / 1024
 
+    def rss_mb(self) -> float:
+        return self._kilobytes("status", "VmRSS:") / 1024
+
     def peak_rss_mb(self) -> float:
         return self._kilobytes("status", "VmHWM:") / 1024
 

@@ -47,8 +47,12 @@ class Watching:
 class Session:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
-        self.api = Api(platform)
-        self.ends = Ends(platform)
+        self.connect()
+
+    def connect(self) -> None:
+        """Again after :meth:`close`: what the row does breaks connections."""
+        self.api = Api(self.platform)
+        self.ends = Ends(self.platform)
 
     def close(self) -> None:
         self.ends.close()
