@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import bson
 from bson import ObjectId
 from bson.errors import BSONError
 from pymongo.database import Database
@@ -29,6 +30,10 @@ from st2common.services.pack_configs import PackConfig, secrets_used
 # Characters of a secret that tell something about it, and of the longest secret whose parts are looked for.
 _QUOTE = 4
 _LONGEST_SEARCHED = 64 * 1024
+
+#: Bytes of an execution that is accepted. A document of the database has at most 16 MiB, and what follows needs room:
+#: an action that has run and whose end cannot be stored would be worse than one that is refused.
+MAX_BYTES = 14 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,14 @@ def insert(database: Database[Document], execution: Document) -> None:
         DuplicateKeyError: there is an execution with this id.
     """
     try:
+        if (size := len(bson.encode(execution))) > MAX_BYTES:
+            raise ValidationError(f"The execution cannot be stored: of its {size} bytes {MAX_BYTES} are allowed.")
         traces.join(database, execution)
         Executions(database).insert(execution)
     except DuplicateKeyError:
         raise
     except (BSONError, OverflowError, UnicodeEncodeError, WriteError) as error:
-        # Integers of more than 64 bits, keys with a NUL, half a surrogate pair, 16 MiB: JSON has them, BSON does not.
+        # Integers of more than 64 bits, keys with a NUL, half a surrogate pair: JSON has them, BSON does not.
         raise ValidationError(f"The execution cannot be stored: {error}") from error
 
 

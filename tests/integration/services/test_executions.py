@@ -20,8 +20,10 @@ from st2common.models.statuses import Status
 from st2common.output.chunk import Chunk, Run, Stream
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.services.cancellation import NotCancelable, cancel_execution
+from st2common.services.execution_documents import MAX_BYTES
 from st2common.services.executions import release_delayed, request_execution
 from st2common.services.reruns import rerun_execution
+from st2common.services.stored_result import storable
 from st2common.transport.memory import MemoryTransport
 from st2common.transport.port import Body
 from st2common.transport.topology import CANCEL, EXECUTION, EXECUTIONS_TO_RUN
@@ -138,7 +140,7 @@ def test_what_is_refused_leaves_nothing(
         {"cmd": "x", "timeout": 2**70},
         {"cmd": "\ud800"},
         {"cmd": "x", "env": {"a\0b": 1}},
-        {"cmd": "x" * (17 * 1024 * 1024)},
+        {"cmd": "x" * (MAX_BYTES + 1)},
     ],
 )
 def test_what_the_database_cannot_hold_is_refused(
@@ -148,6 +150,19 @@ def test_what_the_database_cannot_hold_is_refused(
         request_local(parameters)
     assert executions.collection.find_one({}) is None
     assert bus.told == bus.queued == []
+
+
+def test_the_largest_execution_has_room_for_its_end(executions: Executions, request_local: Request) -> None:
+    stored = request_local({"cmd": "x" * (MAX_BYTES - 8000)})
+    held = executions.claim(str(stored["_id"]), "runner", now_us(), {})
+    assert held is not None
+    large = {"stdout": "y" * (1024 * 1024 - 100)}
+    status, result, _ = storable(Status.SUCCEEDED, large, held)
+    assert (status, result) == (Status.SUCCEEDED, large)
+    assert executions.end(held, status, {"result": result})
+    status, result, _ = storable(Status.SUCCEEDED, {"stdout": "y" * 2 * 1024 * 1024}, held)
+    assert status is Status.FAILED
+    assert "too large to be stored" in result["error"]
 
 
 def test_keys_that_look_like_operators_are_data(executions: Executions, request_local: Request) -> None:
