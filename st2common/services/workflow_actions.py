@@ -63,7 +63,7 @@ def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterat
             try:
                 check_value(action, runner_type, name, value)
             except ValidationError as error:
-                yield Problem("content", f'The action "{ref}" does not take its parameters: {error}', place)
+                yield Problem("content", f'The action "{ref}" does not take this value of "{name}": {error}', place)
 
 
 def _is_literal(value: Any) -> bool:
