@@ -43,7 +43,10 @@ _JOINED = "__joined"
 _SPENT = "__spent"
 
 # Filters that look at a part of what they get, or pass it on as it is.
-_SHALLOW = frozenset({"attr", "count", "d", "default", "first", "last", "length", "map", "select", "reject"})
+_SHALLOW = frozenset(
+    {"attr", "count", "d", "default", "first", "items", "last", "length", "list", "map", "reject", "rejectattr"}
+    | {"reverse", "select", "selectattr"}
+)
 _SLOW = frozenset({"pprint", "striptags", "title", "urlize", "wordwrap", "xmlattr"})
 _WIDE = frozenset({"batch", "center", "indent", "round", "slice", "truncate", "wordwrap"})
 _NESTED = (dict, list, tuple, set, frozenset)
