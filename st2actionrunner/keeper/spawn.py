@@ -48,7 +48,8 @@ class Order(NamedTuple):
             raise ValueError(f'"{name}" cannot be started')
         timeout = None if timeout is None else float(timeout)
         parent, grace, pty = request["parent"], float(request["grace"]), bool(request["pty"])
-        max_output = None if request["max_output"] is None else int(request["max_output"])
+        # A runner of an earlier version does not say it.
+        max_output = None if request.get("max_output") is None else int(request["max_output"])
         return cls(name, argv, dict(request["env"]), request["cwd"], timeout, grace, pty, parent, max_output)
 
 
