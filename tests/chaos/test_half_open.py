@@ -19,6 +19,7 @@ from st2common.models import connection
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import Position
+from st2common.output.masking import Secrets
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.writer import Arrival, Writer
 from st2common.transport import amqp
@@ -120,7 +121,7 @@ def test_a_database_whose_connections_are_half_open(
     proxy, log = remote
     transport = MemoryTransport()
     execution_id = new_execution()
-    writer = Writer(log, Doorbell(transport), execution_id, 1, Position(), [])
+    writer = Writer(log, Doorbell(transport), execution_id, 1, Position(), Secrets())
     writer.write([Arrival(Stream.STDOUT, b"one\n", now_us())])
     writer.flush()
     proxy.swallow(what)

@@ -23,6 +23,7 @@ from st2common.output import writer as writer_module
 from st2common.output.chunk import Stream
 from st2common.output.doorbell import Doorbell
 from st2common.output.log import LogUnavailable, Position
+from st2common.output.masking import Secrets
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.writer import Arrival, Writer
 from st2common.services.events import ExecutionEvents
@@ -164,7 +165,7 @@ class World:
             position = (
                 Position() if attempt == 1 else self._until_done(lambda: self.log.take_over(execution_id, attempt))
             )
-            writer = Writer(self.log, Doorbell(self.broker), execution_id, attempt, position, [])  # type: ignore[arg-type]
+            writer = Writer(self.log, Doorbell(self.broker), execution_id, attempt, position, Secrets())  # type: ignore[arg-type]
             for number in range(3):
                 self.schedule.sleep(self.chance.choice((0.0, 1.0, 25.0)))
                 writer.write([Arrival(Stream.STDOUT, b"%d\n" % number, now_us())])
@@ -238,6 +239,6 @@ class World:
                 assert contents(last, Stream.STDOUT) == b"0\n1\n2\n"
 
 
-@pytest.mark.parametrize("schedules", [60, pytest.param(20_000, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("schedules", [200, pytest.param(20_000, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
 def test_what_is_accepted_ends_once_and_has_one_owner(monkeypatch: pytest.MonkeyPatch, schedules: int) -> None:
     play(monkeypatch, World, [clock, writer_module, rescuer_module], schedules)
