@@ -169,8 +169,8 @@ def find_execution(
 
 def _beginnings(key: Hashable) -> list[int]:
     """Times since when to look for the newest, the latest first."""
-    now = now_us()
-    known = (_page_ends[key],) if key in _page_ends else ()
+    now, page_end = now_us(), _page_ends.get(key)
+    known = () if page_end is None else (page_end,)
     return sorted((*known, *(now - window for window in _WINDOWS)), reverse=True)
 
 
