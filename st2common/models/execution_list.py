@@ -170,8 +170,11 @@ def find_execution(
 def _beginnings(key: Hashable) -> list[int]:
     """Times since when to look for the newest, the latest first."""
     now, page_end = now_us(), _page_ends.get(key)
-    known = () if page_end is None else (page_end,)
-    return sorted((*known, *(now - window for window in _WINDOWS)), reverse=True)
+    if page_end is None:
+        return [now - window for window in _WINDOWS]
+    # A window nearly as long as the page was would be read for nothing, unless many have come since.
+    shorter = [now - window for window in _WINDOWS if window * 4 < now - page_end]
+    return [*shorter, page_end, *(now - window for window in _WINDOWS if window > now - page_end)]
 
 
 def _since(since: int, selection: Selection) -> Document:
