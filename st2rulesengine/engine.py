@@ -108,5 +108,8 @@ class Engine:
                 return self._enforcer.enforce(each, objection)
             return None
 
+        if len(due) == 1:
+            # As most often: nobody to share a wait with.
+            return [stored for stored in map(enforce, due, objections) if stored]
         with ThreadPoolExecutor(_AT_ONCE, "enforce") as threads:
             return [stored for stored in threads.map(enforce, due, objections) if stored]
