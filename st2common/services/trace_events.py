@@ -38,7 +38,7 @@ def record(database: Database[Document], matched: Sequence[tuple[Document, Seque
     nothing.
     """
     traces = [_trace(instance, matches) for instance, matches in matched if matches]
-    named = {identity for instance, _ in matched if (identity := _named_trace(instance))}
+    named = {identity for instance, matches in matched if matches and (identity := _named_trace(instance))}
     for identity in named:
         ensure_stored(database, identity)
     stored = named | _begin(database, [trace for trace in traces if trace["_id"] not in named])
