@@ -25,7 +25,7 @@ def earlier(bench: Bench, tmp_path: Path) -> tuple[str, int]:
     for package in ("st2actionrunner", "st2common"):
         shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
     server = other / "st2actionrunner/keeper/server.py"
-    begin, mark = "def serve(self) -> None:\n", "        print('earlier', file=sys.stderr, flush=True)\n"
+    begin, mark = "def serve(self) -> None:\n", "        complain('earlier')\n"
     server.write_text(server.read_text().replace(begin, begin + mark))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keeper_client, "_PACKAGE_ROOT", other)
