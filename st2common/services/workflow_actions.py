@@ -16,21 +16,22 @@ _EXPRESSION_MARKS = ("<%", "{{", "{%")
 
 
 def check_actions(workflow: Spec) -> None:
-    """
+    """What has to be right before a workflow begins. A wrong value fails its step, when its turn comes.
+
     Raises:
         InvalidWorkflow: an Orquesta workflow uses actions that cannot be. In a chain the node that does fails, when its
             turn comes.
     """
-    problems = [] if isinstance(workflow, Chain) else list(problems_with_actions(workflow))
+    problems = [] if isinstance(workflow, Chain) else list(problems_with_actions(workflow, values=False))
     if problems:
         raise InvalidWorkflow(problems)
 
 
-def problems_with_actions(spec: Spec) -> Iterator[Problem]:
-    """What is wrong with its use of actions, as far as it is known before it runs."""
+def problems_with_actions(spec: Spec, values: bool = True) -> Iterator[Problem]:
+    """What is wrong with its use of actions, as far as it can be known; ``values``: those of parameters included."""
     for place, ref, given in _uses(spec):
         if "<%" not in ref and "{{" not in ref:
-            yield from _problems(place, ref, given)
+            yield from _problems(place, ref, given, values)
 
 
 def _uses(spec: Spec) -> Iterator[tuple[Place, str, Mapping[str, Any] | None]]:
@@ -44,7 +45,7 @@ def _uses(spec: Spec) -> Iterator[tuple[Place, str, Mapping[str, Any] | None]]:
             yield ("tasks", task.name), task.action, task.input if isinstance(task.input, Mapping) else None
 
 
-def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterator[Problem]:
+def _problems(place: Place, ref: str, given: Mapping[str, Any] | None, values: bool) -> Iterator[Problem]:
     action = actions.recent(ref) if "." in ref else None
     runner_type = runner_types.recent(action["runner_type"]) if action else None
     if action is None or runner_type is None:
@@ -59,7 +60,7 @@ def _problems(place: Place, ref: str, given: Mapping[str, Any] | None) -> Iterat
     for name, value in given.items():
         if name not in known:
             yield Problem("content", f'The action "{ref}" has no parameter "{name}"', place)
-        elif _is_literal(value):
+        elif values and _is_literal(value):
             try:
                 check_value(action, runner_type, name, value)
             except ValidationError as error:

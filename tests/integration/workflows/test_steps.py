@@ -96,6 +96,33 @@ def test_a_policy_holds_for_steps_that_need_nobody(stage: Stage) -> None:
     assert stage.ended(identity)["status"] == "canceled"
 
 
+WRONG_VALUE = """
+version: 1.0
+tasks:
+  a:
+    action: core.noop
+    next:
+      - {when: <% succeeded() %>, do: c}
+      - {when: <% failed() %>, do: b}
+  b:
+    action: core.local
+    input: {cmd: date, timeout: soon}
+  c:
+    action: core.local
+    input: {cmd: date, timeout: soon}
+"""
+
+
+def test_a_value_that_the_action_does_not_take_fails_its_task_alone(stage: Stage) -> None:
+    stage.write("wrong", WRONG_VALUE)
+    ended = stage.run("wrong")
+    assert ended["status"] == "failed"
+    assert stage.tasks(str(ended["_id"])) == [("a", "succeeded"), ("c", "failed")]
+    (error,) = ended["result"]["errors"]
+    assert error["task_id"] == "c"
+    assert "soon" in error["result"]["error"]
+
+
 def test_a_delay_of_a_task(stage: Stage) -> None:
     stage.write("later", "version: 1.0\ntasks: {a: {delay: <% 100 %>, action: core.local cmd=date}}")
     identity = stage.start("later")
