@@ -62,6 +62,9 @@ class KeeperClient:
         self._lists: queue.SimpleQueue[list[KeeperRun] | None] = queue.SimpleQueue()
         self._sending = threading.Lock()
         self._listing = threading.Lock()
+        self._meeting = threading.Lock()
+        #: It has answered us: from now on its death is told. Before, whoever attaches sees it.
+        self._met = False
 
     def start_or_attach(self) -> None:
         """Connect; events of all runs follow, each run's first one telling that its spool is not empty.
@@ -163,7 +166,7 @@ class KeeperClient:
         except OSError:
             connection.close()
             return False
-        self._socket = connection
+        self._socket, self._met = connection, False
         self._lists = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(connection,), name="keeper", daemon=True)
         self._reader.start()
@@ -172,7 +175,9 @@ class KeeperClient:
         except KeeperError:
             self.close()
             return False
-        return True
+        with self._meeting:
+            self._met = self._socket is connection
+        return self._met
 
     def _start_keeper(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -220,8 +225,12 @@ class KeeperClient:
                 if self._socket is connection:  # else it was us who closed it
                     LOG.warning("The connection to the keeper broke: %s", error)
         self._lists.put(None)
-        if self._socket is connection:
-            self._socket = None
+        with self._meeting:
+            gone = self._socket is connection
+            if gone:
+                self._socket = None
+            lost = gone and self._met
+        if lost:
             self._on_lost()
 
     def _dispatch(self, message: dict[str, Any]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -106,6 +108,24 @@ def test_a_lost_keeper_is_told_and_its_successor_ends_the_orphans(bench, directo
     eventually(lambda: not any(alive(pid) for pid in pids))
     assert [run.run for run in bench.client.runs()] == ["run0.1"]
     assert bench.client.run_directories() == {"run0.1", "r.1"}
+
+
+def test_a_keeper_that_dies_before_it_answers_is_replaced_and_not_told_as_lost(directory):
+    directory.mkdir()
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(directory / "keeper.sock"))
+        dying.listen()
+
+        def die():
+            accepted, _ = dying.accept()
+            (directory / "keeper.sock").unlink()
+            accepted.close()
+
+        threading.Thread(target=die).start()
+        bench = Bench(directory)
+    assert bench.run("echo", "hello")[0] == "hello\n"
+    assert not bench.lost.is_set()
+    bench.end()
 
 
 def test_many_runners_that_start_at_once_get_one_keeper(directory):
