@@ -294,6 +294,7 @@ class ActiveRun:
         if left := self._copy.left_in_log():
             fields["output_in_log"] = left
         end_execution(self._workshop, self._document, status, fields)
+        LOG.info("Execution %s has ended: %s", self.execution_id, status)
         self._workshop.keepers.forget(self.name)
 
     def _until_done(self, step: Callable[[], T]) -> T:

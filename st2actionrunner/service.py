@@ -144,6 +144,7 @@ class RunnerService:
                 LOG.info("Execution %s is not there to be run: claimed before, ended, or gone", execution_id)
                 return
             metrics.DISPATCH_LATENCY.observe(max(0, now_us() - stored["start_timestamp"]) / 1_000_000)
+            LOG.info("Execution %s of %s begins", execution_id, stored["action"]["ref"])
             run = ActiveRun(self._workshop, stored)
         finally:
             self._runs.end_claim(execution_id, run)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import random
 import secrets
 import socket
 from pathlib import Path
+
+# Below those from which systems take ports for outgoing connections: one of these could have it at the next start.
+_LASTING_PORTS = range(10_000, 32_000)
 
 _TEMPLATE = """\
 # Written by st2ctl for user {user}: everything of this platform is in this directory and on loopback.
@@ -75,7 +79,7 @@ def write_conf(conf: Path) -> None:
 
 
 def pick_ports(*wanted: int | None) -> list[int]:
-    """A free port of 127.0.0.1 for each wanted one: itself where it is free, else any."""
+    """A free port of 127.0.0.1 for each wanted one: itself where it is free, else any that is likely to stay so."""
     with contextlib.ExitStack() as held:
         # Held together while they are picked, so that they differ.
         return [held.enter_context(_bound(port)).getsockname()[1] for port in wanted]
@@ -92,6 +96,14 @@ def port_is_free(host: str, port: int) -> bool:
 def _bound(port: int | None) -> socket.socket:
     if port is not None and port_is_free("127.0.0.1", port):
         return _listener("127.0.0.1", port)
+    for candidate in random.sample(_LASTING_PORTS, 100):
+        free = socket.socket()
+        try:
+            free.bind(("127.0.0.1", candidate))
+        except OSError:
+            free.close()
+        else:
+            return free
     return _listener("127.0.0.1", 0)
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from st2ctl.embedded import EmbeddedDatabase, PrivateRabbitMQ
+from st2ctl.profile import pick_ports
 
 _MEMORY_DISK = Path("/dev/shm")
 _ROOM_BYTES = 4 * 1024**3
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. Held together while they are picked, so that they differ."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    return pick_ports(*[None] * count)
 
 
 @contextlib.contextmanager
