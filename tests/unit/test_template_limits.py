@@ -64,7 +64,7 @@ _YAML_BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("{{ lipsum(n=1000000) }}", "undefined"),
         ("{{ yaml_bomb|from_yaml_string }}", "too long"),
         ("{{ ('- x\n' * 1000000)|from_yaml_string }}", "more than 1000000 characters"),
-        ("{{ ('a' * 40 ~ 'b')|regex_substring('^(a|aa)+$') }}", "timed out"),
+        ("{{ ('a' * 40 ~ 'b')|regex_substring('^(a|aa)+$') }}", "takes longer than"),
     ],
 )
 def test_it_fails_soon(text: str, message: str) -> None:
