@@ -16,6 +16,7 @@ import requests
 from tests.acceptance.conftest import Spawn
 from tests.acceptance.status_files import status
 from tests.conditions import eventually
+from tests.integration.keepers import alive
 
 
 def free_port() -> int:
@@ -94,7 +95,7 @@ def test_a_second_signal_ends_an_http_daemon_at_once(spawn: Spawn, conf: Path, t
 
     eventually(ended_by_another, timeout=5)
     assert child.returncode == 128 + signal.SIGTERM
-    eventually(lambda: not Path(f"/proc/{worker}").exists())
+    eventually(lambda: not alive(int(worker)))
 
 
 def test_a_daemon_waits_for_its_database(spawn: Spawn, tmp_path: Path) -> None:
