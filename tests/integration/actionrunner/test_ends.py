@@ -379,7 +379,7 @@ def test_a_run_that_is_not_ours_any_more_is_ended(bench: Bench) -> None:
 def test_a_directory_that_is_no_run_is_removed(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "runner" / "1" / "runs" / "lost+found").mkdir(parents=True)
     bench.runner()
-    assert bench.run_directories() == []
+    eventually(lambda: bench.run_directories() == [])
 
 
 def test_the_same_execution_is_claimed_by_one_thread_at_a_time() -> None:

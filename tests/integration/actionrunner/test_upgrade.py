@@ -69,7 +69,7 @@ def test_an_upgrade_leaves_running_actions_to_the_keeper_that_started_them(
     eventually(lambda: not alive(former), PATIENCE)
     assert runner.health() is None
     assert bench.run("echo on")["result"]["stdout"] == "on"
-    assert bench.run_directories() == []
+    eventually(lambda: bench.run_directories() == [])
     bench.stop(runner)
     bench.runner()
     assert versions(bench) == {keepers.version()}
