@@ -14,8 +14,8 @@ from st2common.content import (
     trigger_type_metadata,
 )
 from st2common.content.errors import ContentError
-from st2common.content.metadata_files import Kind, register_files
-from st2common.content.report import PackContent, Report
+from st2common.content.metadata_files import Kind
+from st2common.content.report import PackContent
 from st2common.models import action_aliases, actions, policies, rules, runner_types, trigger_types
 from st2common.models.action_aliases import ActionAlias
 from st2common.models.actions import Action
@@ -26,60 +26,55 @@ from st2common.services.sensors import remove_sensors_except, save_sensor
 from st2common.services.triggers import delete_trigger_type, save_trigger_type
 
 
-def register_actions(content: PackContent, report: Report) -> None:
+def action_kind(content: PackContent) -> Kind:
     runners = {runner["name"]: runner["runner_parameters"] for runner in runner_types.find({})[0]}
-    kind = Kind(
+    return Kind(
         name="actions",
         singular="action",
         check=lambda metadata: _action(metadata, content.directory, runners),
         save=lambda metadata: actions.save(Action.from_metadata(metadata)),
         remove_except=actions.remove_except,
     )
-    register_files(kind, content, report)
 
 
-def register_aliases(content: PackContent, report: Report) -> None:
-    kind = Kind(
+def alias_kind(content: PackContent) -> Kind:
+    return Kind(
         name="aliases",
         singular="alias",
         check=alias_metadata.complete,
         save=lambda metadata: action_aliases.save(ActionAlias.from_metadata(metadata)),
         remove_except=action_aliases.remove_except,
     )
-    register_files(kind, content, report)
 
 
-def register_policies(content: PackContent, report: Report) -> None:
-    kind = Kind(
+def policy_kind(content: PackContent) -> Kind:
+    return Kind(
         name="policies",
         singular="policy",
         check=policy_metadata.complete,
         save=lambda metadata: policies.save(Policy.from_metadata(metadata)),
         remove_except=policies.remove_except,
     )
-    register_files(kind, content, report)
 
 
-def register_triggers(content: PackContent, report: Report) -> None:
-    kind = Kind(
+def trigger_type_kind(content: PackContent) -> Kind:
+    return Kind(
         name=trigger_type_metadata.DIRECTORY,
         singular="trigger type",
         check=trigger_type_metadata.complete,
         save=lambda metadata: save_trigger_type(None, metadata),
         remove_except=_remove_trigger_types_except,
     )
-    register_files(kind, content, report)
 
 
-def register_rules(content: PackContent, report: Report) -> None:
-    kind = Kind(
+def rule_kind(content: PackContent) -> Kind:
+    return Kind(
         name="rules",
         singular="rule",
         check=rule_metadata.complete,
         save=lambda metadata: save_rule(None, metadata),
         remove_except=_remove_rules_except,
     )
-    register_files(kind, content, report)
 
 
 def _remove_rules_except(pack: str, names: Collection[str], metadata_files: Collection[str]) -> int:
@@ -102,15 +97,14 @@ def _remove_trigger_types_except(pack: str, names: Collection[str], metadata_fil
     return len(gone)
 
 
-def register_sensors(content: PackContent, report: Report) -> None:
-    kind = Kind(
+def sensor_kind(content: PackContent) -> Kind:
+    return Kind(
         name=sensor_metadata.DIRECTORY,
         singular="sensor",
         check=lambda metadata: sensor_metadata.complete(metadata, content.directory),
         save=save_sensor,
         remove_except=remove_sensors_except,
     )
-    register_files(kind, content, report)
 
 
 def _action(metadata: Document, directory: Path, runners: dict[str, Document]) -> Document:

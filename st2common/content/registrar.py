@@ -6,6 +6,7 @@ A file that is not valid is reported and left out; the others are registered.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from oslo_config import cfg
@@ -19,6 +20,7 @@ from st2common.content import (
     trigger_type_metadata,
 )
 from st2common.content.loader import load, load_list
+from st2common.content.metadata_files import Kind, register_files
 from st2common.content.overrides import Overrides
 from st2common.content.report import PackContent, Report
 from st2common.models import (
@@ -156,6 +158,10 @@ def _register_config_schema(pack: str, directory: Path, report: Report) -> None:
         config_schemas.save(pack, attributes)
 
 
+def _register_files(kind_of: Callable[[PackContent], Kind], content: PackContent, report: Report) -> None:
+    register_files(kind_of(content), content, report)
+
+
 def _register_config(content: PackContent, report: Report) -> None:
     path = content.config_file
     if not path.exists():
@@ -171,13 +177,13 @@ def _register_config(content: PackContent, report: Report) -> None:
 RUNNERS, TRIGGERS = "runners", trigger_type_metadata.DIRECTORY
 # In the order in which they are registered.
 _OF_PACKS: dict[str, Callable[[PackContent, Report], None]] = {
-    TRIGGERS: pack_kinds.register_triggers,
-    sensor_metadata.DIRECTORY: pack_kinds.register_sensors,
-    "actions": pack_kinds.register_actions,
-    "aliases": pack_kinds.register_aliases,
-    "policies": pack_kinds.register_policies,
+    TRIGGERS: partial(_register_files, pack_kinds.trigger_type_kind),
+    sensor_metadata.DIRECTORY: partial(_register_files, pack_kinds.sensor_kind),
+    "actions": partial(_register_files, pack_kinds.action_kind),
+    "aliases": partial(_register_files, pack_kinds.alias_kind),
+    "policies": partial(_register_files, pack_kinds.policy_kind),
     "configs": _register_config,
-    "rules": pack_kinds.register_rules,
+    "rules": partial(_register_files, pack_kinds.rule_kind),
 }
 #: The kinds of content that the platform knows.
 KINDS = (RUNNERS, *_OF_PACKS)

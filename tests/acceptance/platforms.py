@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from oslo_config import cfg
 from passlib.hash import bcrypt
@@ -54,6 +56,17 @@ class Platform:
     def stop(self) -> None:
         stopped = self.ctl("stop", "--cancel-actions")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """From its start to its stop, which leaves nothing; when a test has failed, nothing is left either."""
+        try:
+            self.start()
+            yield self
+            self.stop()
+            assert self.processes() == {}
+        finally:
+            self.kill_everything()
 
     def command(self, name: str) -> str:
         return str(self._programs / name)

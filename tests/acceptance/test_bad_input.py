@@ -62,13 +62,9 @@ class BadPlatform(Platform):
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BadPlatform]:
     platform = BadPlatform(tmp_path_factory.mktemp("bad_input") / "var", ["standalone"])
-    try:
-        platform.start()
+    with platform.running():
         _make_pack(platform.pack)
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def _make_pack(pack: Path) -> None:

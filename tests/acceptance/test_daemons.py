@@ -20,13 +20,8 @@ from tests.conditions import eventually
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("daemons") / "var")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-        assert platform.processes() == {}
-    finally:
-        platform.kill_everything()
 
 
 def start_action(platform: Platform, command: str) -> str:

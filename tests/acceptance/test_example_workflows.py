@@ -15,12 +15,8 @@ from tests.acceptance.platforms import Platform
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("workflows") / "var", ["standalone"])
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def run(platform: Platform, *words: str) -> dict[str, Any]:

@@ -42,15 +42,10 @@ def test_an_installed_package_runs_the_platform(tmp_path: Path) -> None:
         assert "usage" in told.stdout.lower()
 
     platform = Platform(tmp_path / "var", ["standalone"], programs)
-    try:
-        platform.start()
+    with platform.running():
         demo = platform.ctl("demo")
         assert demo.returncode == 0, demo.stdout + demo.stderr
         assert len(lines_of(demo.stdout)) >= 5
-        platform.stop()
-        assert platform.processes() == {}
-    finally:
-        platform.kill_everything()
 
 
 def test_the_environment_of_tests_has_every_command() -> None:

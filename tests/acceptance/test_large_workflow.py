@@ -27,12 +27,8 @@ _STEPS, _LINES = 250, 5
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("large") / "var")
     write_pack(platform.var / "packs")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 class Cutter:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.platforms import Platform, lines_of
+from tests.repositories import bare_repository
 
 FILES = {
     "pack.yaml": "ref: demo\nname: Demo\ndescription: x\nversion: 1.0.0\nauthor: Me\nemail: me@example.com\n",
@@ -32,12 +32,8 @@ FILES = {
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(tmp_path / "var", ["standalone"])
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture
@@ -47,11 +43,7 @@ def repository(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(text)
-    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "one"], ["tag", "v1.0.0"]):
-        subprocess.run(["git", *words], cwd=work, check=True, capture_output=True)
-    subprocess.run(["git", "clone", "-q", "--bare", "work", "demo.git"], cwd=tmp_path, check=True)
-    return tmp_path / "demo.git"
+    return bare_repository(work, "demo.git", "v1.0.0")
 
 
 def test_a_pack_from_a_repository(platform: Platform, repository: Path, tmp_path: Path) -> None:

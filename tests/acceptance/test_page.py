@@ -53,12 +53,8 @@ class PagePlatform(Platform):
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagePlatform]:
     platform = PagePlatform(tmp_path_factory.mktemp("page") / "var", ["standalone"])
     write_pack(platform.var / "packs")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture(scope="module")
@@ -396,12 +392,8 @@ def guarded(tmp_path: Path) -> Iterator[PagePlatform]:
     certify(tmp_path)
     platform.require_logins({"ada": "secret"})
     platform.configure("auth", use_ssl="True", cert=f"{tmp_path}/cert.pem", key=f"{tmp_path}/key.pem")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def test_signing_in(page: Page, guarded: PagePlatform, tmp_path: Path) -> None:

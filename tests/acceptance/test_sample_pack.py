@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from tests.acceptance.platforms import Platform
 from tests.conditions import eventually
+from tests.repositories import bare_repository
 
 pytestmark = pytest.mark.full
 
@@ -24,23 +24,15 @@ PATIENCE = 60
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(tmp_path / "var", ["standalone"])
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> str:
     work = tmp_path / "work"
     shutil.copytree(PACK, work, ignore=shutil.ignore_patterns("__pycache__"))
-    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "one"], ["tag", "v1.2.0"]):
-        subprocess.run(["git", *words], cwd=work, check=True, capture_output=True)
-    subprocess.run(["git", "clone", "-q", "--bare", "work", "beacon.git"], cwd=tmp_path, check=True)
-    return f"file://{tmp_path}/beacon.git"
+    return f"file://{bare_repository(work, 'beacon.git', 'v1.2.0')}"
 
 
 def test_it_is_installed_used_and_removed(platform: Platform, repository: str, tmp_path: Path) -> None:

@@ -107,12 +107,8 @@ def platform(tmp_path: Path, words: Secrets) -> Iterator[Platform]:
         file = Path(platform.config.content.system_packs_base_path) / "default" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def _log_in_to_database(platform: Platform, password: str) -> None:

@@ -22,12 +22,8 @@ COUNT = "cmd=for i in 1 2 3; do echo line $i; done"
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("standalone") / "var", ["standalone"])
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def test_an_action_is_run_and_watched(platform: Platform) -> None:

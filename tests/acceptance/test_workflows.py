@@ -21,12 +21,8 @@ _STAMP = re.compile(r"^\[[^]]*\]")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("workflows") / "var", ["standalone"])
     write_pack(platform.var / "packs")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 def seen(text: str) -> list[str]:

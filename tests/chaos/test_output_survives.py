@@ -61,13 +61,8 @@ class Watcher:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("chaos") / "var")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-        assert platform.processes() == {}
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture

@@ -26,13 +26,8 @@ _DURATION = float(os.environ.get("CHAOS_SECONDS") or 60)
 def platform(tmp_path: Path) -> Iterator[Platform]:
     platform = Platform(tmp_path / "var")
     write_pack(platform.var / "packs")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-        assert platform.processes() == {}
-    finally:
-        platform.kill_everything()
 
 
 def disturb(chaos: Chaos) -> None:

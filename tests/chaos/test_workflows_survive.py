@@ -32,13 +32,8 @@ NOTES = sorted(["begin", "left", "right", "flaky", "flaky", "flaky", "meet", "it
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("chaos") / "var")
     write_pack(platform.var / "packs")
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-        assert platform.processes() == {}
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture

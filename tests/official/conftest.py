@@ -65,7 +65,8 @@ def open_platform(tmp_path_factory: pytest.TempPathFactory, index: Path) -> Iter
     subprocess.run([maker, "--key-path", str(key)], check=True, capture_output=True)
     platform.configure("content", index_url=f"file://{index}")
     platform.configure("keyvalue", encryption_key_path=str(key))
-    yield from _running(platform)
+    with platform.running():
+        yield platform
 
 
 @pytest.fixture(scope="session")
@@ -74,16 +75,8 @@ def guarded_platform(tmp_path_factory: pytest.TempPathFactory, index: Path) -> I
     platform = Platform(tmp_path_factory.mktemp("guarded") / "var", ["standalone"])
     platform.require_logins({USER: PASSWORD})
     platform.configure("content", index_url=f"file://{index}")
-    yield from _running(platform)
-
-
-def _running(platform: Platform) -> Iterator[Platform]:
-    try:
-        platform.start()
+    with platform.running():
         yield platform
-        platform.stop()
-    finally:
-        platform.kill_everything()
 
 
 @pytest.fixture
