@@ -56,6 +56,36 @@ from st2common.transport.port import Transport
 
 PREFIXES = ("/v1", "/api/v1")
 
+# All but those of executions, which go by two names.
+_ROUTES = (
+    root.routes,
+    document.routes,
+    web.routes,
+    actions.routes,
+    action_changes.routes,
+    action_aliases.routes,
+    alias_executions.routes,
+    configs.routes,
+    runner_types.routes,
+    sensors.routes,
+    timers.routes,
+    webhooks.routes,
+    packs.routes,
+    pack_install.routes,
+    pack_views.routes,
+    inquiries.routes,
+    policies.routes,
+    rules.routes,
+    rule_enforcements.routes,
+    triggers.routes,
+    traces.routes,
+    keys.routes,
+    api_keys.routes,
+    rbac.routes,
+    workflows.routes,
+    service_registry.routes,
+)
+
 
 def make_app(
     config: cfg.ConfigOpts, database: Database[Document], transport: Transport, beside: Sequence[Service] = ()
@@ -63,14 +93,13 @@ def make_app(
     """The application; whoever runs it calls :func:`close` at the end. ``beside``: what else runs in this process, for
     the answer whether that is ready."""
     app = create_app("st2api", prefixes=PREFIXES, origins=allowed_origins(config))
-    log = MongoOutputLog(database)
     context = Api(
         config=config,
         database=database,
         transport=transport,
         executions=Executions(database),
         events=ExecutionEvents(transport, config.webui.webui_base_url),
-        log=log,
+        log=MongoOutputLog(database),
         bells=BellTower(transport),
     )
     app.extensions[EXTENSION] = context
@@ -79,38 +108,16 @@ def make_app(
     Authentication(config, database).guard(app)
     Authorization(config, database).guard(app)
     OpenStreams(config).guard(app)
-    for routes in (
-        root.routes,
-        document.routes,
-        web.routes,
-        actions.routes,
-        action_changes.routes,
-        action_aliases.routes,
-        alias_executions.routes,
-        configs.routes,
-        runner_types.routes,
-        sensors.routes,
-        timers.routes,
-        webhooks.routes,
-        packs.routes,
-        pack_install.routes,
-        pack_views.routes,
-        inquiries.routes,
-        policies.routes,
-        rules.routes,
-        rule_enforcements.routes,
-        triggers.routes,
-        traces.routes,
-        keys.routes,
-        api_keys.routes,
-        rbac.routes,
-        workflows.routes,
-        service_registry.routes,
-    ):
+    for routes in _ROUTES:
         app.register_blueprint(routes)
     services = {"st2api": lambda: health(app), **{service.name: service.health for service in beside}}
     app.register_blueprint(probes.blueprint(probes.Readiness(database, transport, services)))
-    raw = raw_output.blueprint(log, context.bells, context.executions, context.find_execution)
+    _register_executions(app, context)
+    return app
+
+
+def _register_executions(app: Flask, context: Api) -> None:
+    raw = raw_output.blueprint(context.log, context.bells, context.executions, context.find_execution)
     for routes in (raw, execution_output.routes, execution_filters.routes, executions.routes):
         app.register_blueprint(routes)
     # What executions were called before they got their name.
@@ -120,7 +127,6 @@ def make_app(
         execution_filters.routes, url_prefix="/actionexecutions/views/filters", name="old_execution_filters"
     )
     app.register_blueprint(executions.routes, url_prefix="/actionexecutions", name="old_executions")
-    return app
 
 
 def context_of(app: Flask) -> Api:
