@@ -69,7 +69,7 @@ class Sensors:
         return self.runs.latest([f"{PACK}.{name}"]).get(f"{PACK}.{name}", {})
 
     def wait(self, name: str, *statuses: str) -> dict[str, Any]:
-        eventually(lambda: self.run(name).get("status") in statuses, timeout=30)
+        eventually(lambda: self.run(name).get("status") in statuses, timeout=60)
         return self.run(name)
 
     def printed(self, run: dict[str, Any]) -> str:

@@ -95,7 +95,7 @@ def test_what_cannot_run_says_why_and_disturbs_nobody(sensors: Sensors, containe
     # Not as fast as it can: the databases of these tests share one disk.
     endless = HEAD + (
         "class Endless(Sensor):\n    def run(self):\n"
-        "        while not threading.Event().wait(0.001): print('x' * 1000)\n"
+        "        while not threading.Event().wait(0.02): print('x' * 1000)\n"
     )
     sensors.write("Endless", endless)
     sensors.write("Fine", HEAD + "class Fine(Sensor):\n    def run(self): print('fine')\n")
