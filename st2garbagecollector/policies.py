@@ -19,7 +19,7 @@ from st2common.services.retries import Retries
 from st2common.transport.port import Message, Subscription, Transport
 from st2common.transport.topology import EXECUTION
 
-_PATTERN = "update"
+_PATTERNS = [f"update.{status}.#" for status in sorted(COMPLETED)]
 
 
 class PolicyKeeper:
@@ -56,12 +56,12 @@ class PolicyKeeper:
         self._actions = actions
         if actions and self._subscription is None:
             self._subscription = self._transport.subscribe(self._on_message, self._on_end)
-            self._subscription.bind(EXECUTION, _PATTERN)
+            for pattern in _PATTERNS:
+                self._subscription.bind(EXECUTION, pattern)
         elif not actions and self._subscription is not None:
             self._subscription.stop()
             self._subscription = None
 
     def _on_message(self, message: Message) -> None:
-        execution = message.body["execution"]
-        if execution["status"] in COMPLETED and execution["action"]["ref"] in self._actions:
+        if message.body["execution"]["action"]["ref"] in self._actions:
             self._on_end()

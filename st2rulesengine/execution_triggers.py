@@ -8,11 +8,13 @@ stored once.
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from bson import ObjectId
@@ -77,6 +79,7 @@ class ExecutionTriggers:
         self._looked_at = now_us()
         self._sweep_due = 0.0
         self._subscription: Subscription | None = None
+        self._bound: set[str] = set()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="execution-triggers", daemon=True)
 
@@ -115,7 +118,7 @@ class ExecutionTriggers:
         wanted = rules.wanted(self._possible)
         changed = self._first or wanted != self._wanted
         self._first, self._wanted = False, wanted
-        self._listen(bool(wanted))
+        self._listen(self._patterns(wanted))
         if wanted and self._lease.acquire():
             if changed or not self._holding:
                 self._begin()
@@ -144,29 +147,33 @@ class ExecutionTriggers:
         self._done.clear()
         self._missed()
 
-    def _listen(self, wanted: bool) -> None:
+    def _patterns(self, wanted: Collection[str]) -> set[str]:
+        """The keys of what may fire one of these triggers; most executions tell nobody of their end."""
+        statuses = {*self._emit_when} if ACTION in wanted else set()
+        if INQUIRY in wanted:
+            statuses.add(str(Status.PENDING))
+        return {f"*.{status}.#" for status in statuses} | ({"*.*.notify"} if NOTIFY in wanted else set())
+
+    def _listen(self, patterns: set[str]) -> None:
         """Where no rule wants to know, nobody has to send us what happens."""
-        if wanted and self._subscription is None:
+        if patterns and self._subscription is None:
             self._subscription = self._transport.subscribe(self._on_message, self._missed)
-            for pattern in ("create", "update"):
-                self._subscription.bind(EXECUTION, pattern)
-            self._missed()
-        elif not wanted and self._subscription is not None:
+        elif not patterns and self._subscription is not None:
             self._subscription.stop()
-            self._subscription = None
+            self._subscription, self._bound = None, set()
+        if self._subscription and patterns != self._bound:
+            for pattern in patterns - self._bound:
+                self._subscription.bind(EXECUTION, pattern)
+            for pattern in self._bound - patterns:
+                self._subscription.unbind(EXECUTION, pattern)
+            self._bound = patterns
+            self._missed()
 
     def _on_message(self, message: Message) -> None:
         execution = message.body["execution"]
-        if self._may_fire(execution):
+        if execution["status"] in COMPLETED or execution["status"] == Status.PENDING:
             self._told.append(execution["id"])
             self._wake.set()
-
-    def _may_fire(self, execution: Mapping[str, Any]) -> bool:
-        """Whether it is worth reading: most executions are of no interest to those who wait for notifications."""
-        if execution["status"] == Status.PENDING:
-            return INQUIRY in self._wanted
-        notified = NOTIFY in self._wanted and bool((execution.get("liveaction") or {}).get("notify"))
-        return execution["status"] in COMPLETED and (notified or ACTION in self._wanted)
 
     def _missed(self) -> None:
         self._sweep_due = 0.0
@@ -199,14 +206,17 @@ class ExecutionTriggers:
 
     def _ended(self, since: int) -> Iterator[Document]:
         """Those that ended at ``since`` (microseconds) or later and are not remembered as done."""
-        condition: Document = {"output_purged": None, "end_timestamp": {"$gte": since}}
-        if ACTION not in self._wanted:
-            condition["liveaction.notify"] = {"$exists": True}
-        order = [("end_timestamp", ASCENDING)]
-        found = self._database[COLLECTION].find(condition, {"_id": 1}).sort(order).batch_size(_PAGE)
+        found = heapq.merge(*(self._ended_as(status, since) for status in COMPLETED), key=itemgetter("end_timestamp"))
         for each in found:
             if each["_id"] not in self._done and (execution := self._executions.get(str(each["_id"]))):
                 yield execution
+
+    def _ended_as(self, status: Status, since: int) -> Iterable[Document]:
+        condition: Document = {"status": str(status), "end_timestamp": {"$gte": since}}
+        if ACTION not in self._wanted:
+            condition["liveaction.notify"] = {"$exists": True}
+        order = [("end_timestamp", ASCENDING)]
+        return self._database[COLLECTION].find(condition, {"end_timestamp": 1}).sort(order).batch_size(_PAGE)
 
     def _fire(self, execution: Mapping[str, Any]) -> None:
         if execution["_id"] in self._done:

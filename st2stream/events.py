@@ -29,7 +29,7 @@ _EXCHANGES = (EXECUTION, ANNOUNCEMENT, ACTIONALIAS)
 
 def stream_events(message: Message) -> list[StreamEvent]:
     """The events that a message of the broker stands for: an execution's change is told as two."""
-    body, key = message.body, message.routing_key
+    body, (key, *_) = message.body, message.routing_key.split(".")
     if message.exchange == EXECUTION:
         execution = body["execution"]
         told = [*({**execution, "status": status} for status in body.get("earlier", ())), execution]

@@ -14,15 +14,19 @@ import sys
 # The interpreter put this file's directory there, whose modules are not top-level ones.
 del sys.path[0]
 
+import atexit
+import contextlib
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import socket
 import termios
+import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 
@@ -86,9 +90,34 @@ def become(order: dict[str, Any]) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
 
 
+def end(code: int, loaded: Container[str]) -> None:
+    """End the process as its interpreter would, but leave alone the modules that the parent had ``loaded``.
+
+    Threads are joined, exit handlers run, what the program made is finalized, streams are flushed. To take apart what
+    is shared with the parent would first copy it, which takes longer than many a program. Returns where a stream
+    cannot be flushed: the interpreter knows what to say then.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does
+    atexit._run_exitfuncs()
+    # The collector finalizes a file and its buffers in any order. What the parent had made is frozen and not listed.
+    for each in gc.get_objects():
+        if issubclass(type(each), io.IOBase):
+            with contextlib.suppress(Exception):
+                each.flush()
+    for name in [name for name in sys.modules if name not in loaded]:
+        del sys.modules[name]
+    gc.collect()
+    with contextlib.suppress(Exception):
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+        os._exit(code)
+
+
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     program = importlib.import_module(sys.argv[2]).main
+    loaded = frozenset(sys.modules)
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, all of these objects
     order = serve(channel, program)
@@ -96,8 +125,10 @@ def main() -> None:
         return
     channel.detach()
     become(order)
-    # Through the end of this interpreter: threads are joined, exit handlers run and streams are flushed as ever.
-    sys.exit(program())
+    code = program()
+    if isinstance(code, int):
+        end(code & 0xFF, loaded)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ _TOLD_TO_WORKFLOWS = COMPLETED | {Status.PENDING, Status.PAUSED}
 
 
 class ExecutionEvents:
-    """Publishes on the exchange ``st2.execution``::
+    """Publishes on the exchange ``st2.execution``, so that a binding can choose by status::
 
         {"v": 1, "execution": <the API's document, secrets masked>, "earlier": [<status>, ...]}
 
@@ -60,5 +60,8 @@ class ExecutionEvents:
 
     def _publish(self, key: str, stored: Mapping[str, Any], *earlier: Status) -> None:
         execution = to_api(stored, web_base_url=self._web_base_url)
+        key = f"{key}.{stored['status']}"
+        if stored["liveaction"].get("notify"):
+            key += ".notify"
         body = {"v": SCHEMA_VERSION, "execution": execution, "earlier": [str(status) for status in earlier]}
         self._transport.notify(EXECUTION, key, body)

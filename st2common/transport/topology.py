@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from st2common.transport.port import WorkQueue
 
-#: Keys create, update, delete; body {v, execution}: the execution document as the API shows it.
+#: Keys ``create.<status>`` and ``update.<status>``, with ``.notify`` behind where somebody is to be told of the end;
+#: body {v, execution, earlier}: the execution document as the API shows it.
 EXECUTION = "st2.execution"
 #: Key: the execution's id; body: see :mod:`st2common.output.doorbell`.
 EXECUTION_OUTPUT = "st2.execution.output"

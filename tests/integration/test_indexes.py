@@ -46,7 +46,7 @@ def test_missing_and_different_indexes_are_found_and_made(
     code, told = st2_db("check")
     assert code == 1
     assert "token_d_b.token_hash: differs" in told
-    assert "action_execution_d_b.status_lease: missing" in told
+    assert "action_execution_d_b.status_end: missing" in told
     code, told = st2_db("migrate")
     assert code == 0
     assert "token_d_b.token_hash: made" in told

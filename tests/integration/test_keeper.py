@@ -284,6 +284,8 @@ def test_a_full_file_system_makes_children_wait_and_harms_nobody(tmp_path):
         pytest.skip(f"no file system of a given size can be mounted here: {mounted.stderr.strip()}")
     try:
         bench = Bench(disk / "keeper")
+        bench.client._send({"request": "dance"})
+        eventually(bench.log)  # has a page of its own from now on
         bench.start("r.1", "/usr/bin/seq", "1000000")
         eventually(lambda: "the spool cannot be written" in bench.log())
         while os.statvfs(disk).f_bavail:

@@ -22,7 +22,7 @@ ENVIRONMENT = {"ONLY": "this", "PYTHONPATH": PLATFORM, "LANG": "C.UTF-8"}
 PROGRAM = ["-m", "st2common.runners.python_action"]
 
 SOURCE = """
-import os, signal, sys, threading
+import atexit, os, signal, sys, tempfile, threading, time
 from st2common.runners.base_action import Action
 
 class Mine(Action):
@@ -47,6 +47,20 @@ class Mine(Action):
     def fail(self):
         raise RuntimeError("no way")
 
+    def leave_open(self):
+        # What only the end of an interpreter sees to.
+        global unclosed, temporary, last_words
+        unclosed = open("unclosed", "w")
+        unclosed.write("written")
+        temporary = tempfile.NamedTemporaryFile(dir=".", prefix="temporary")
+        last_words = LastWords()
+        atexit.register(print, "from an exit handler")
+        thread = threading.Thread(target=lambda: (time.sleep(0.2), print("from a thread")))
+        thread.start()
+
+    def close_stdout(self):
+        sys.stdout.close()
+
     def leave(self):
         threading.Thread(target=lambda: print("from a thread")).start()
         sys.exit(9)
@@ -54,6 +68,10 @@ class Mine(Action):
     def wait(self):
         print("waiting")
         threading.Event().wait()
+
+class LastWords:
+    def __del__(self):
+        print("from a finalizer")
 """
 
 
@@ -123,6 +141,21 @@ def test_exceptions_exit_codes_and_threads(bench, act):
     assert err.startswith("Traceback")
     assert err.endswith("RuntimeError: no way\n")
     assert bench.end_of(act("leave", warm())) == ("from a thread\n", "", Exit(exit_code=9))
+
+
+def test_its_end_is_that_of_an_interpreter(bench, act, tmp_path):
+    for parent in (None, warm()):
+        directory = tmp_path / ("warm" if parent else "cold")
+        directory.mkdir()
+        run = act("leave_open", parent, [sys.executable, "-P", "-u", *PROGRAM], cwd=str(directory))
+        told = "from a thread\nfrom an exit handler\nfrom a finalizer\n"
+        assert bench.end_of(run) == (told, "", Exit(exit_code=0))
+        assert [(file.name, file.read_text()) for file in directory.iterdir()] == [("unclosed", "written")]
+        assert bench.end_of(act("close_stdout", parent, [sys.executable, "-P", "-u", *PROGRAM])) == (
+            "",
+            "",
+            Exit(exit_code=0),
+        )
 
 
 def test_it_is_ended_like_any_child(bench, act):

@@ -156,4 +156,4 @@ def test_announcements(bench: Bench) -> None:
     assert [(message.routing_key, message.body["payload"]) for message in heard] == [
         ("chat.ops", {"message": {"x": 1}})
     ]
-    assert bench.statuses(str(ended["_id"])) == ["requested", "scheduled", "running", "succeeded"]
+    eventually(lambda: bench.statuses(str(ended["_id"])) == ["requested", "scheduled", "running", "succeeded"])

@@ -91,7 +91,7 @@ def test_a_lost_execution_is_abandoned_with_a_reason_and_a_log_that_ends(
     eventually(lambda: len(events) == 2)
     bell, update = sorted(events, key=lambda message: message.exchange == EXECUTION)
     assert parse(bell).end == end
-    assert (update.routing_key, update.body["execution"]["status"]) == ("update", "abandoned")
+    assert (update.routing_key, update.body["execution"]["status"]) == ("update.abandoned", "abandoned")
 
 
 def test_what_may_be_repeated_is_run_again_and_its_log_says_so(

@@ -53,8 +53,9 @@ class Bus(MemoryTransport):
         super().notify(exchange, routing_key, body)
         self.told.append((exchange, routing_key, body))
 
-    def events(self) -> list[tuple[str, str]]:
-        return [(key, body["execution"]["status"]) for exchange, key, body in self.told if exchange == EXECUTION]
+    def events(self) -> list[tuple[str, ...]]:
+        """The keys, which are told by their parts: the verb and the status."""
+        return [tuple(key.split(".")) for exchange, key, _ in self.told if exchange == EXECUTION]
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_an_accepted_execution(executions: Executions, bus: Bus, request_local: 
     assert ObjectId.is_valid(shown["liveaction"]["id"])
     assert shown["liveaction"]["id"] != identity
     assert bus.queued == [identity]
-    assert bus.told == [(EXECUTION, "create", {"v": 1, "execution": shown, "earlier": []})]
+    assert bus.told == [(EXECUTION, "create.requested", {"v": 1, "execution": shown, "earlier": []})]
 
 
 def test_the_caller_does_not_say_who_it_is(request_local: Request) -> None:
