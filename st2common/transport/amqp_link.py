@@ -1,12 +1,14 @@
 """A thread that owns one connection to RabbitMQ: connects, reconnects for ever, reads, and runs others' commands.
 
-py-amqp connections must not be shared between threads or greenlets. So everything that touches one, be it an
-acknowledgement or a new binding, is a command that its thread runs, woken through a socket pair.
+py-amqp connections must not be used by two threads or greenlets at once. So everything that touches one, be it an
+acknowledgement or a new binding, is a command that its thread runs, woken through a socket pair; or that the caller
+runs itself while the thread only waits for the broker.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import logging
 import random
@@ -16,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from st2common.transport.amqp_session import BROKER_ERRORS, CONNECT_TIMEOUT, Broker, Session
 
@@ -67,6 +70,8 @@ class Link:
         self._on_connect = on_connect
         self._on_disconnect = on_disconnect
         self._lock = threading.Lock()
+        # Who holds it uses the connection: the thread, but for the time in which it waits.
+        self._using = threading.Lock()
         self._tasks: deque[_Task] = deque()
         # Takes commands as soon as it is set; they run once it is ready, after on_connect.
         self._session: Session | None = None
@@ -100,6 +105,24 @@ class Link:
             self._tasks.append(task)
         self._wake()
         return task.done
+
+    def run_now(self, command: Command) -> bool:
+        """Run ``command``, which only sends, in the calling thread; False: the connection is in use, or there is none.
+
+        Raises nothing: a connection on which it fails is given up, as if the link's thread had run it.
+        """
+        if not self._using.acquire(blocking=False):
+            return False
+        try:
+            session = self._session
+            if session is None or not self._ready or self._tasks:
+                return False
+            command(session)
+        except Exception as error:
+            self.submit(functools.partial(_fail, error), session)
+        finally:
+            self._using.release()
+        return True
 
     def call(self, command: Command) -> bool:
         """Have the thread run ``command`` and wait for it; False without a connection, or when it is lost meanwhile."""
@@ -140,6 +163,7 @@ class Link:
     def _serve(self, broker: Broker) -> None:
         """Connect, and work until told to stop."""
         session = broker.open()
+        self._using.acquire()
         try:
             with self._lock:
                 self._session = session
@@ -159,6 +183,7 @@ class Link:
             for task in dropped:
                 task.drop()
             session.close()
+            self._using.release()
 
     def _work(self, session: Session) -> None:
         with selectors.DefaultSelector() as selector:
@@ -170,14 +195,21 @@ class Link:
                 if stopping:
                     return
                 session.tick()
-                # A request's answer may have brought other frames along, which the socket no longer shows.
-                ready = {
-                    key.fileobj for key, _ in selector.select(0 if session.has_buffered() else session.tick_interval)
-                }
+                ready = self._wait(selector, session)
                 if self._wake_reader in ready:
                     self._wake_reader.recv(4096)
                 if session.socket in ready or session.has_buffered():
                     session.read()
+
+    def _wait(self, selector: selectors.BaseSelector, session: Session) -> set[Any]:
+        """Until something is to be read; others may send meanwhile."""
+        # A request's answer may have brought other frames along, which the socket no longer shows.
+        timeout = 0 if session.has_buffered() else session.tick_interval
+        self._using.release()
+        try:
+            return {key.fileobj for key, _ in selector.select(timeout)}
+        finally:
+            self._using.acquire()
 
     def _run_tasks(self, session: Session) -> None:
         while True:
@@ -197,3 +229,7 @@ class Link:
         self._settled.set()
         delay = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
         self._stopping.wait(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
+
+
+def _fail(error: Exception, _session: Session) -> None:
+    raise error

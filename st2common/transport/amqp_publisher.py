@@ -13,6 +13,10 @@ from st2common.transport.port import WorkQueue
 
 LOG = logging.getLogger(__name__)
 
+# Bytes of a message that finds room in the socket's buffer when all before it is confirmed: its sender need not wait
+# for the link's thread.
+_AT_ONCE = 32 * 1024
+
 
 class Publisher:
     """Sends once, durably and only to a queue what its sender waits for; all else again until it is confirmed."""
@@ -21,9 +25,10 @@ class Publisher:
         self.outbox = Outbox()
         self._queues: list[WorkQueue] = []
         self._dropped_before = 0
-        # Of the current connection; touched by the link's thread only.
+        # Of the current connection; touched by whoever uses it.
         self._last_tag = 0
         self._blocked = False
+        self._used_exchanges: set[str] = set()
         # Whether the link has been told already that something waits.
         self._told = False
         metrics.OUTBOX.labels(name).set_function(self.outbox.count)
@@ -31,8 +36,11 @@ class Publisher:
 
     def send(self, message: Outgoing) -> None:
         """Put a message into the outbox; it goes out as soon as there is a connection."""
+        fits = len(message.payload) <= _AT_ONCE and not self.outbox.count()
         self.outbox.put(message)
-        self._tell()
+        # An exchange is declared first, which waits for the broker: not here.
+        if not (fits and message.exchange in self._used_exchanges and self.link.run_now(self._send_waiting)):
+            self._tell()
 
     def declare(self, queues: Sequence[WorkQueue]) -> None:
         """Create queues now, or when the broker is back, and again after every reconnect."""
@@ -49,6 +57,7 @@ class Publisher:
     def _on_connect(self, session: Session) -> None:
         self._last_tag = 0
         self._blocked = False
+        self._used_exchanges.clear()
         session.on_blocked(self._on_blocked)
         session.start_confirms(self._on_settled, self._on_returned)
         _declare(session, self._queues)
@@ -82,6 +91,7 @@ class Publisher:
         while not self._blocked and (message := self.outbox.take(self._last_tag + 1)) is not None:
             self._last_tag += 1
             session.declare_exchange(message.exchange)
+            self._used_exchanges.add(message.exchange)
             waits = message.confirmed is not None
             session.publish(
                 message.exchange,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from st2ctl import heartbeats, servers
+from st2ctl.embedded import EmbeddedDatabase, PrivateRabbitMQ
 from st2ctl.installation import Installation
 from st2ctl.processes import Process
 from tests.acceptance.platforms import Platform
@@ -35,10 +36,8 @@ class Chaos:
 
     def kill(self, name: str) -> None:
         """``kill -9`` of a daemon or a server; nothing where it does not run at the moment."""
-        if name == "broker":
-            servers.broker(self._installation).kill()
-        elif name == "database":
-            servers.database(self._installation, False).kill()
+        if name in SERVERS:
+            self._server(name).kill()
         else:
             for process in self._processes(name):
                 process.send(signal.SIGKILL)
@@ -50,17 +49,22 @@ class Chaos:
             self.kill(name)
             self.pause(0, longest)
 
-    def freeze(self, daemon: str, shortest: float, longest: float) -> None:
-        process = self.platform.process(daemon)
-        process.send(signal.SIGSTOP)
+    def freeze(self, name: str, shortest: float, longest: float) -> None:
+        """A daemon or a server that does not answer for a while."""
+        pid = self._server(name).pid if name in SERVERS else self.platform.process(name).pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
         try:
             self.pause(shortest, longest)
         finally:
-            process.send(signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
 
     def restore(self) -> None:
         """Start again what is dead, servers too; once more when something died meanwhile."""
         eventually(lambda: self.platform.ctl("start").returncode == 0, 2 * PATIENCE)
+
+    def _server(self, name: str) -> EmbeddedDatabase | PrivateRabbitMQ:
+        return servers.broker(self._installation) if name == "broker" else servers.database(self._installation, False)
 
     def _processes(self, name: str) -> list[Process]:
         return [beat.process for beat in heartbeats.read_all(self.platform.var) if beat.name == name]

@@ -125,6 +125,14 @@ def freeze_runner(chaos: Chaos) -> None:
     chaos.freeze("st2actionrunner", 1, 4)
 
 
+def broker_silent_for_a_second(chaos: Chaos) -> None:
+    chaos.freeze("broker", 1, 1)
+
+
+def database_silent_for_a_second(chaos: Chaos) -> None:
+    chaos.freeze("database", 1, 1)
+
+
 def kill_all(chaos: Chaos) -> None:
     chaos.kill_all(["st2actionrunner", "st2stream", "st2api", *SERVERS], 0.5)
     chaos.restore()
@@ -193,6 +201,8 @@ DISTURBANCES = [
     kill_broker,
     kill_database,
     freeze_runner,
+    broker_silent_for_a_second,
+    database_silent_for_a_second,
     *(
         pytest.param(away, marks=[pytest.mark.full, pytest.mark.timeout(300)])
         for away in (broker_away_for_a_minute, database_away_for_a_minute)
