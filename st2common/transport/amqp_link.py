@@ -16,7 +16,7 @@ import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -109,7 +109,7 @@ class Link:
     def run_now(self, command: Command) -> bool:
         """Run ``command``, which only sends, in the calling thread; False: the connection is in use, or there is none.
 
-        Raises nothing: a connection on which it fails is given up, as if the link's thread had run it.
+        Raises no error: a connection on which it fails is given up, as if the link's thread had run it.
         """
         if not self._using.acquire(blocking=False):
             return False
@@ -117,12 +117,21 @@ class Link:
             session = self._session
             if session is None or not self._ready or self._tasks:
                 return False
-            command(session)
-        except Exception as error:
-            self.submit(functools.partial(_fail, error), session)
+            with self._whole(session):
+                command(session)
         finally:
             self._using.release()
         return True
+
+    @contextlib.contextmanager
+    def _whole(self, session: Session) -> Iterator[None]:
+        """Give up the connection where something ends amid a frame; also where it is the caller that is ended there."""
+        try:
+            yield
+        except BaseException as error:
+            self.submit(functools.partial(_fail, error), session)
+            if not isinstance(error, Exception):
+                raise
 
     def call(self, command: Command) -> bool:
         """Have the thread run ``command`` and wait for it; False without a connection, or when it is lost meanwhile."""
@@ -231,5 +240,5 @@ class Link:
         self._stopping.wait(delay * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
 
 
-def _fail(error: Exception, _session: Session) -> None:
-    raise error
+def _fail(reason: BaseException, _session: Session) -> None:
+    raise ConnectionError(str(reason) or type(reason).__name__)
