@@ -31,7 +31,8 @@ test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the lo
 test-full: .venv/.installed-for-tests ## The same and the long tests: before a release
 	@.ci/system-packages chromium nginx
 	@$(BIN)/pip install --disable-pip-version-check --quiet -e '.[browser]'
-	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''"
+	@# Fewer workers: the long tests do work.
+	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''" WORKERS=2
 
 lint: .venv/.installed-for-tests ## Style, types and the layers of the packages
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """The output of a workflow: all that its steps print, and theirs where they are workflows, in one stream.
 
 Each step is told with its place before its first line, and its end after its last. The lines of one step come in order;
-those of steps that run at the same time come as they are printed. What has ended before the stream begins comes step by
-step.
+those of steps that run at the same time come as they are printed; a step that ended before another began comes before
+it. What has ended before the stream begins comes step by step.
 
 A watcher that comes back tells what it has (``since``); it is still told the steps anew, and may get again what it
 did not tell. So watchers count the numbers of each execution.
@@ -14,7 +14,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,16 +185,18 @@ class Tree:
 
     def _follow_workflow(self, workflow: Node) -> None:
         seen: set[str] = set()
-        running: list[threading.Thread] = []
+        running: dict[str, threading.Thread] = {}
         with self._bells.listen(workflow.id) as ear:
             while True:
                 try:
                     # In this order: all steps of a workflow that has ended are there.
                     current = self._executions.get(workflow.id, _READ | {"start_timestamp": 1}) or workflow.execution
-                    begun = [each for each in self._begun(workflow) if str(each["_id"]) not in seen]
+                    steps = self._begun(workflow)
                 except PyMongoError as error:
                     LOG.warning("A watcher of workflow execution %s waits: %s", workflow.id, error)
-                    begun, current = [], workflow.execution
+                    steps, current = [], workflow.execution
+                if begun := [each for each in steps if str(each["_id"]) not in seen]:
+                    self._wait_for([thread for step in steps if (thread := _of_ended(step, running))])
                 for execution in begun:
                     seen.add(str(execution["_id"]))
                     self._begin(workflow.child(execution), running)
@@ -205,24 +207,27 @@ class Tree:
                 while ear.wait(0):
                     pass
                 time.sleep(_REST)
-        for thread in running:
-            while thread.is_alive():
-                thread.join(_PATIENCE)
-                self._check()
+        self._wait_for(running.values())
         self._put(_end(current))
         if not workflow.path:
             self._put(sse.EOF)
 
-    def _begin(self, node: Node, running: list[threading.Thread]) -> None:
+    def _wait_for(self, threads: Iterable[threading.Thread]) -> None:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_PATIENCE)
+                self._check()
+
+    def _begin(self, node: Node, running: dict[str, threading.Thread]) -> None:
         self._put(node.started())
-        if node.ended and not node.is_workflow:
+        if node.ended:
             # Nothing more comes of it: no thread is needed, however many there are.
-            for event in self._stored(node):
+            for event in self._stored_below(node) if node.is_workflow else self._stored(node):
                 self._put(event)
             return
         follow = self._follow_workflow if node.is_workflow else self._relay
         thread = threading.Thread(target=self._guarded, args=(follow, node), daemon=True)
-        running.append(thread)
+        running[node.id] = thread
         thread.start()
 
     def _relay(self, node: Node) -> None:
@@ -261,6 +266,11 @@ class Tree:
                 if not self._closed.is_set():
                     continue
             return
+
+
+def _of_ended(step: Document, running: Mapping[str, threading.Thread]) -> threading.Thread | None:
+    """The thread of a step that has ended, if it has one."""
+    return running.get(str(step["_id"])) if step["status"] in COMPLETED else None
 
 
 class _Gone(Exception):

@@ -239,6 +239,6 @@ class World:
                 assert contents(last, Stream.STDOUT) == b"0\n1\n2\n"
 
 
-@pytest.mark.parametrize("schedules", [80, pytest.param(20_000, marks=[pytest.mark.full, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("schedules", [80, pytest.param(20_000, marks=[pytest.mark.full, pytest.mark.timeout(2700)])])
 def test_what_is_accepted_ends_once_and_has_one_owner(monkeypatch: pytest.MonkeyPatch, schedules: int) -> None:
     play(monkeypatch, World, [clock, writer_module, rescuer_module], schedules)

@@ -288,7 +288,7 @@ def test_nothing_is_lost_or_doubled_whatever_happens_when(
 
 
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2700)
 @LOGS
 def test_nothing_is_lost_or_doubled_in_many_more_schedules(
     monkeypatch: pytest.MonkeyPatch, make_log: Callable[[SimulatedDatabase], Any]

@@ -63,7 +63,7 @@ def test_canceled_in_the_moment_of_the_claim(bench: Bench, tmp_path: Path, monke
     def claim_and_cancel(self, execution_id, *args):  # type: ignore[no-untyped-def]
         stored = claim(self, execution_id, *args)
         bench.cancel(execution_id)
-        eventually(lambda: any(m.routing_key == "update" for m in bench.events))
+        eventually(lambda: any(m.routing_key.startswith("update.") for m in bench.events))
         return stored
 
     monkeypatch.setattr(Executions, "claim", claim_and_cancel)
