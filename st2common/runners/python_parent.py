@@ -94,8 +94,8 @@ def end(code: int, loaded: Container[str]) -> None:
     """End the process as its interpreter would, but leave alone the modules that the parent had ``loaded``.
 
     Threads are joined, exit handlers run, what the program made is finalized, streams are flushed. To take apart what
-    is shared with the parent would first copy it, which takes longer than many a program. Returns where a stream
-    cannot be flushed: the interpreter knows what to say then.
+    is shared with the parent takes longer than many a program. Returns where a stream cannot be flushed: the
+    interpreter knows what to say then.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing does
     atexit._run_exitfuncs()
