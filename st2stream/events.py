@@ -29,11 +29,12 @@ _EXCHANGES = (EXECUTION, ANNOUNCEMENT, ACTIONALIAS)
 
 def stream_events(message: Message) -> list[StreamEvent]:
     """The events that a message of the broker stands for: an execution's change is told as two."""
-    body, (key, *_) = message.body, message.routing_key.split(".")
+    body, key = message.body, message.routing_key
     if message.exchange == EXECUTION:
         execution = body["execution"]
         told = [*({**execution, "status": status} for status in body.get("earlier", ())), execution]
-        return [event for each in told for event in execution_events(key, each)]
+        verb = key.partition(".")[0]
+        return [event for each in told for event in execution_events(verb, each)]
     if message.exchange == ANNOUNCEMENT:
         data = {"payload": body["payload"], "trace_context": body.get("trace_context")}
         return [StreamEvent(f"{ANNOUNCEMENT}__{key}", data)]

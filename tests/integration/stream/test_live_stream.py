@@ -128,13 +128,16 @@ class TestWhatIsTold:
         with service.events(events="*") as everything, service.events() as default:
             service.notify(ANNOUNCEMENT, "general", {"v": 1, "payload": {"message": {"x": 1}}, "trace_context": None})
             service.notify(ACTIONALIAS, "create", {"v": 1, "alias": alias})
-            service.notify(ANNOUNCEMENT, "errbot", {"v": 1, "payload": {"last": True}})
+            service.notify(ANNOUNCEMENT, "chat.ops", {"v": 1, "payload": {"last": True}})
             first = everything.next()
             assert first.name == "st2.announcement__general"
             assert json.loads(first.data) == {"payload": {"message": {"x": 1}}, "trace_context": None}
             second = everything.next()
             assert (second.name, json.loads(second.data)) == ("st2.actionalias__create", alias)
-            assert [default.next().name for _ in range(2)] == ["st2.announcement__general", "st2.announcement__errbot"]
+            assert [default.next().name for _ in range(2)] == [
+                "st2.announcement__general",
+                "st2.announcement__chat.ops",
+            ]
 
     def test_silence(self, service: StreamProcess) -> None:
         with service.events(execution_ids="0" * 24) as client:
