@@ -147,14 +147,13 @@ class Tree:
 
     def _stored_below(self, workflow: Node) -> Iterator[bytes]:
         for execution in self._begun(workflow):
-            node = workflow.child(execution)
-            yield node.started()
-            if node.is_workflow:
-                yield from self._stored_below(node)
-            else:
-                yield from self._stored(node)
+            yield from self._stored_step(workflow.child(execution))
         if workflow.ended:
             yield _end(workflow.execution)
+
+    def _stored_step(self, node: Node) -> Iterator[bytes]:
+        yield node.started()
+        yield from self._stored_below(node) if node.is_workflow else self._stored(node)
 
     def _stored(self, node: Node) -> Iterator[bytes]:
         ended = False
@@ -195,8 +194,10 @@ class Tree:
                 except PyMongoError as error:
                     LOG.warning("A watcher of workflow execution %s waits: %s", workflow.id, error)
                     steps, current = [], workflow.execution
-                if begun := [each for each in steps if str(each["_id"]) not in seen]:
-                    self._wait_for([thread for step in steps if (thread := _of_ended(step, running))])
+                begun = [each for each in steps if str(each["_id"]) not in seen]
+                if begun:
+                    ended = [str(each["_id"]) for each in steps if each["status"] in COMPLETED]
+                    self._wait_for(running[each] for each in ended if each in running)
                 for execution in begun:
                     seen.add(str(execution["_id"]))
                     self._begin(workflow.child(execution), running)
@@ -219,12 +220,12 @@ class Tree:
                 self._check()
 
     def _begin(self, node: Node, running: dict[str, threading.Thread]) -> None:
-        self._put(node.started())
         if node.ended:
             # Nothing more comes of it: no thread is needed, however many there are.
-            for event in self._stored_below(node) if node.is_workflow else self._stored(node):
+            for event in self._stored_step(node):
                 self._put(event)
             return
+        self._put(node.started())
         follow = self._follow_workflow if node.is_workflow else self._relay
         thread = threading.Thread(target=self._guarded, args=(follow, node), daemon=True)
         running[node.id] = thread
@@ -266,11 +267,6 @@ class Tree:
                 if not self._closed.is_set():
                     continue
             return
-
-
-def _of_ended(step: Document, running: Mapping[str, threading.Thread]) -> threading.Thread | None:
-    """The thread of a step that has ended, if it has one."""
-    return running.get(str(step["_id"])) if step["status"] in COMPLETED else None
 
 
 class _Gone(Exception):

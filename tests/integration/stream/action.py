@@ -43,6 +43,7 @@ class Action:
         ref: str = "core.local",
         parent: str | None = None,
         bell: Any = None,
+        runner: str = "local-shell-cmd",
     ) -> None:
         self.id = str(ObjectId())
         self.liveaction_id = liveaction_id(self.id)
@@ -51,10 +52,10 @@ class Action:
         self._executions = Executions(database)
         self._events = ExecutionEvents(told_to, "https://localhost")
         self._now = now_us()
-        self._executions.insert(self._document(ref, parent))
+        self._executions.insert(self._document(ref, parent, runner))
         self._events.created(self.stored)
 
-    def _document(self, ref: str, parent: str | None) -> dict[str, Any]:
+    def _document(self, ref: str, parent: str | None, runner: str) -> dict[str, Any]:
         pack, _, name = ref.partition(".")
         context: dict[str, Any] = {"user": "stanley", "pack": pack}
         if parent:
@@ -62,8 +63,8 @@ class Action:
         return {
             "_id": ObjectId(self.id),
             "status": str(Status.REQUESTED),
-            "action": {"ref": ref, "pack": pack, "name": name, "runner_type": "local-shell-cmd", "parameters": {}},
-            "runner": {"name": "local-shell-cmd", "runner_parameters": {}},
+            "action": {"ref": ref, "pack": pack, "name": name, "runner_type": runner, "parameters": {}},
+            "runner": {"name": runner, "runner_parameters": {}},
             "liveaction": {"id": self.liveaction_id, "callback": {}, "runner_info": {}},
             "context": context,
             "parameters": {"cmd": "date"},
