@@ -149,10 +149,12 @@ class ExecutionTriggers:
 
     def _patterns(self, wanted: Collection[str]) -> set[str]:
         """The keys of what may fire one of these triggers; most executions tell nobody of their end."""
-        statuses = {*self._emit_when} if ACTION in wanted else set()
-        if INQUIRY in wanted:
-            statuses.add(str(Status.PENDING))
-        return {f"*.{status}.#" for status in statuses} | ({"*.*.notify"} if NOTIFY in wanted else set())
+        patterns = {
+            ACTION: {f"*.{status}.#" for status in self._emit_when},
+            NOTIFY: {f"*.{status}.notify" for status in COMPLETED},
+            INQUIRY: {f"*.{Status.PENDING}.#"},
+        }
+        return set().union(*(patterns[trigger] for trigger in wanted))
 
     def _listen(self, patterns: set[str]) -> None:
         """Where no rule wants to know, nobody has to send us what happens."""
@@ -170,10 +172,8 @@ class ExecutionTriggers:
             self._missed()
 
     def _on_message(self, message: Message) -> None:
-        execution = message.body["execution"]
-        if execution["status"] in COMPLETED or execution["status"] == Status.PENDING:
-            self._told.append(execution["id"])
-            self._wake.set()
+        self._told.append(message.body["execution"]["id"])
+        self._wake.set()
 
     def _missed(self) -> None:
         self._sweep_due = 0.0

@@ -106,8 +106,9 @@ class Link:
         self._wake()
         return task.done
 
-    def run_now(self, command: Command) -> bool:
-        """Run ``command``, which only sends, in the calling thread; False: the connection is in use, or there is none.
+    def run_now(self, command: Callable[[Session], bool]) -> bool:
+        """Run ``command``, which only sends, in the calling thread; what it returns. False where the connection is in
+        use, or there is none.
 
         Raises no error: a connection on which it fails is given up, as if the link's thread had run it.
         """
@@ -118,7 +119,11 @@ class Link:
             if session is None or not self._ready or self._tasks:
                 return False
             with self._whole(session):
-                command(session)
+                done = command(session)
+                # Somebody else's message may have had its exchange declared: see what came along with the answer.
+                if session.has_buffered():
+                    self._wake()
+                return done
         finally:
             self._using.release()
         return True

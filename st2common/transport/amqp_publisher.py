@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 
@@ -28,7 +29,6 @@ class Publisher:
         # Of the current connection; touched by whoever uses it.
         self._last_tag = 0
         self._blocked = False
-        self._used_exchanges: set[str] = set()
         # Whether the link has been told already that something waits.
         self._told = False
         metrics.OUTBOX.labels(name).set_function(self.outbox.count)
@@ -38,8 +38,7 @@ class Publisher:
         """Put a message into the outbox; it goes out as soon as there is a connection."""
         fits = len(message.payload) <= _AT_ONCE and not self.outbox.count()
         self.outbox.put(message)
-        # An exchange is declared first, which waits for the broker: not here.
-        if not (fits and message.exchange in self._used_exchanges and self.link.run_now(self._send_waiting)):
+        if not (fits and self.link.run_now(functools.partial(self._send_at_once, message.exchange))):
             self._tell()
 
     def declare(self, queues: Sequence[WorkQueue]) -> None:
@@ -57,7 +56,6 @@ class Publisher:
     def _on_connect(self, session: Session) -> None:
         self._last_tag = 0
         self._blocked = False
-        self._used_exchanges.clear()
         session.on_blocked(self._on_blocked)
         session.start_confirms(self._on_settled, self._on_returned)
         _declare(session, self._queues)
@@ -85,13 +83,19 @@ class Publisher:
         if message is not None:
             message.returned = f"no queue takes {message.routing_key!r} of exchange {message.exchange!r}: {reason}"
 
+    def _send_at_once(self, exchange: str, session: Session) -> bool:
+        # To declare it first is to wait for the broker: not for whoever sends.
+        if not session.has_declared(exchange):
+            return False
+        self._send_waiting(session)
+        return True
+
     def _send_waiting(self, session: Session) -> None:
         # Before the outbox is looked at: what is put in from now on is told anew.
         self._told = False
         while not self._blocked and (message := self.outbox.take(self._last_tag + 1)) is not None:
             self._last_tag += 1
             session.declare_exchange(message.exchange)
-            self._used_exchanges.add(message.exchange)
             waits = message.confirmed is not None
             session.publish(
                 message.exchange,

@@ -140,6 +140,9 @@ class Session:
                 self._raw.close()
         self._raw.collect()
 
+    def has_declared(self, exchange: str) -> bool:
+        return exchange in self._declared
+
     def declare_exchange(self, name: str) -> None:
         if name not in self._declared:
             self._channel.exchange_declare(self._wire(name), type="topic", durable=True, auto_delete=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from st2common.transport.amqp_link import Command, Link
+from st2common.transport.amqp_link import Link
 from st2common.transport.amqp_session import Broker, Session
 from tests.conditions import eventually
 
@@ -21,7 +21,7 @@ class Connected:
         self.link = Link("test", [Broker(url)], self.sessions.append, self.losses.append)
         assert self.link.wait_connected(10)
 
-    def run_soon(self, command: Command) -> None:
+    def run_soon(self, command: Callable[[Session], bool]) -> None:
         """``run_now``, as soon as the thread waits."""
         eventually(lambda: self.link.run_now(command))
 
@@ -35,23 +35,32 @@ def connected(rabbitmq_url: str) -> Iterator[Connected]:
 
 def test_whoever_sends_uses_an_idle_connection_alone(connected: Connected) -> None:
     users: list[threading.Thread] = []
-    connected.run_soon(lambda _session: users.append(threading.current_thread()))
+
+    def use(_session: Session) -> bool:
+        users.append(threading.current_thread())
+        return True
+
+    connected.run_soon(use)
     assert users == [threading.current_thread()]
 
-    def while_in_use(_session: Session) -> None:
-        assert not connected.link.run_now(lambda _: users.append(threading.current_thread()))
+    outcomes: list[bool] = []
+
+    def while_in_use(_session: Session) -> bool:
+        outcomes.append(connected.link.run_now(use))
+        return True
 
     connected.run_soon(while_in_use)
     assert connected.link.call(while_in_use)
+    assert outcomes == [False, False]
     assert len(users) == 1
     assert not connected.losses
 
 
-def fail(_session: Session) -> None:
+def fail(_session: Session) -> bool:
     raise OSError("no more")
 
 
-def end(_session: Session) -> None:
+def end(_session: Session) -> bool:
     raise SystemExit
 
 
@@ -59,7 +68,7 @@ def test_a_connection_on_which_sending_fails_is_replaced(connected: Connected) -
     connected.run_soon(fail)
     eventually(lambda: len(connected.sessions) == 2)
     assert "no more" in connected.losses[0]
-    connected.run_soon(lambda _session: None)
+    connected.run_soon(lambda _session: True)
 
 
 def test_a_sender_that_is_ended_amid_a_frame_takes_the_connection_with_it(connected: Connected) -> None:
