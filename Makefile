@@ -28,10 +28,10 @@ test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the lo
 	@.ci/system-packages
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest
 
+# Fewer workers than `make test`: the long tests do work, and more of them at once fail by their own limits.
 test-full: .venv/.installed-for-tests ## The same and the long tests: before a release
 	@.ci/system-packages chromium nginx
 	@$(BIN)/pip install --disable-pip-version-check --quiet -e '.[browser]'
-	@# Fewer workers: the long tests do work.
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''" WORKERS=2
 
 lint: .venv/.installed-for-tests ## Style, types and the layers of the packages

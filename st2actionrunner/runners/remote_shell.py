@@ -61,10 +61,10 @@ class RemoteScript:
         # A second attempt must not meet what the first one, whose runner was lost, has left.
         name = run.execution_id if run.attempt <= 1 else f"{run.execution_id}.{run.attempt}"
         directory = f"{base.rstrip('/')}/{name}"
-        library = run.pack_path / "actions" / "lib" if run.pack_path else None
+        lib = run.pack_path / "actions" / "lib" if run.pack_path else None
         script = ScriptCopy(
             source=str(source),
-            library=str(library) if library and library.is_dir() else None,
+            lib=str(lib) if lib and lib.is_dir() else None,
             directory=directory,
         )
         command = shlex.join([f"{directory}/{source.name}", *arguments_of(run)])

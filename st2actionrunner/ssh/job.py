@@ -28,7 +28,7 @@ class ScriptCopy:
 
     source: str
     #: Directory copied beside it as ``lib``, or None.
-    library: str | None
+    lib: str | None
     #: Directory on the host; made for this run, and removed with all that is in it.
     directory: str
 

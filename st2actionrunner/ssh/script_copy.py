@@ -35,8 +35,8 @@ def copied(client: paramiko.SSHClient, script: ScriptCopy, timeout: float) -> It
         sftp.mkdir(str(directory), _MODE)
         try:
             _copy(sftp, Path(script.source), directory / Path(script.source).name)
-            if script.library:
-                _copy(sftp, Path(script.library), directory / "lib")
+            if script.lib:
+                _copy(sftp, Path(script.lib), directory / "lib")
             yield left
         finally:
             try:

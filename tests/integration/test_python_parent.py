@@ -22,7 +22,7 @@ ENVIRONMENT = {"ONLY": "this", "PYTHONPATH": PLATFORM, "LANG": "C.UTF-8"}
 PROGRAM = ["-m", "st2common.runners.python_action"]
 
 SOURCE = """
-import atexit, os, signal, sys, tempfile, threading, time
+import atexit, os, signal, sys, tempfile, threading
 from st2common.runners.base_action import Action
 
 class Mine(Action):
@@ -55,7 +55,7 @@ class Mine(Action):
         temporary = tempfile.NamedTemporaryFile(dir=".", prefix="temporary")
         last_words = LastWords()
         atexit.register(print, "from an exit handler")
-        thread = threading.Thread(target=lambda: (time.sleep(0.2), print("from a thread")))
+        thread = threading.Thread(target=lambda: (threading.main_thread().join(), print("from a thread")))
         thread.start()
 
     def close_stdout(self):

@@ -361,7 +361,7 @@ def test_a_script_is_copied_run_and_removed(job: Job, tmp_path: Path) -> None:
     (pack / "lib" / "deep" / "words.txt").write_text("of the library\n")
     script = pack / "say it.sh"
     script.write_text('#!/bin/sh\necho "$@"\ncat "$(dirname "$0")/lib/deep/words.txt"\ntouch "$(dirname "$0")/more"\n')
-    copy = ScriptCopy(source=str(script), library=str(pack / "lib"), directory=str(remote))
+    copy = ScriptCopy(source=str(script), lib=str(pack / "lib"), directory=str(remote))
     result = only(run(replace(job, script=copy, command=f"'{remote}/say it.sh' 'a  b'")))
     assert result["stdout"] == "a  b\nof the library\n"
     assert not remote.exists()
@@ -373,7 +373,7 @@ def test_a_script_is_copied_run_and_removed(job: Job, tmp_path: Path) -> None:
 def test_a_script_that_cannot_be_copied(job: Job, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("true\n")
-    copy = ScriptCopy(source=str(script), library=None, directory="/no/such/directory/id")
+    copy = ScriptCopy(source=str(script), lib=None, directory="/no/such/directory/id")
     result = only(run(replace(job, script=copy, command="true")))
     assert (result["return_code"], result["succeeded"]) == (255, False)
     assert "No such file" in result["error"]

@@ -107,7 +107,7 @@ def test_script(tmp_path: Path) -> None:
     directory = f"/var/tmp/{run.execution_id}"
     assert job.script is not None
     assert (job.script.source, job.script.directory) == (str(script), directory)
-    assert job.script.library == str(script.parent / "lib")
+    assert job.script.lib == str(script.parent / "lib")
     assert job.command.endswith(f"'{directory}/run it.sh' --named 'a b'")
 
 
