@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 
 from bench.platform import Platform
 from st2common.models.connection import DURABLE
-from st2common.output import mongo_log
+from st2common.output import mongo_chunks
 from st2common.output.chunk import MAX_CHUNK_BYTES
 
 LINE_BYTES = 80
@@ -79,7 +79,7 @@ def _collection(platform: Platform) -> Iterator[Collection[dict[str, Any]]]:
     """An empty collection with the indexes and the durability of the output log."""
     with platform.database() as database:
         collection = database.get_collection("bench_chunks", write_concern=DURABLE)
-        collection.create_indexes(mongo_log.INDEXES)
+        collection.create_indexes(mongo_chunks.INDEXES)
         try:
             yield collection
         finally:

@@ -29,7 +29,8 @@ from st2common.models.connection import Document
 from st2common.models.executions import Executions
 from st2common.models.workflow_executions import WorkflowExecutions
 from st2common.output.log import OutputLog
-from st2common.output.mongo_log import STDERR_COLLECTION, STDOUT_COLLECTION, MongoOutputLog
+from st2common.output.mongo_chunks import STDERR_COLLECTION, STDOUT_COLLECTION
+from st2common.output.mongo_log import MongoOutputLog
 
 # Documents of a kind per piece, and documents of all that belongs to them: a piece takes a second or so, and must end
 # within the driver's timeout. Others wait while the collector is at one.

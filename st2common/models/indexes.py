@@ -22,7 +22,7 @@ from st2common.models import (
     workflow_executions,
 )
 from st2common.models.connection import Document
-from st2common.output import mongo_log
+from st2common.output import mongo_chunks
 
 # What makes two indexes of a name the same one, beside their keys.
 _OPTIONS = ("unique", "sparse", "expireAfterSeconds")
@@ -46,8 +46,8 @@ def expected() -> dict[str, list[IndexModel]]:
     content = {model._meta["collection"]: _of_documents(model) for model in registrar.MODELS}
     return {
         executions.COLLECTION: executions.INDEXES,
-        mongo_log.STDOUT_COLLECTION: mongo_log.INDEXES,
-        mongo_log.STDERR_COLLECTION: mongo_log.INDEXES,
+        mongo_chunks.STDOUT_COLLECTION: mongo_chunks.INDEXES,
+        mongo_chunks.STDERR_COLLECTION: mongo_chunks.INDEXES,
         keys.COLLECTION: keys.INDEXES,
         traces.COLLECTION: traces.INDEXES,
         tokens.COLLECTION: tokens.INDEXES,

@@ -15,7 +15,8 @@ from st2common.output.bells import BellTower
 from st2common.output.chunk import Stream
 from st2common.output.log import PAGE_CHUNKS, LaterForm, LogUnavailable, OutputLog, StreamPosition
 from st2common.output.memory_log import MemoryOutputLog
-from st2common.output.mongo_log import STDOUT_COLLECTION, MongoOutputLog
+from st2common.output.mongo_chunks import STDOUT_COLLECTION, MongoChunks
+from st2common.output.mongo_log import MongoOutputLog
 from st2common.output.reader import Reader
 from st2common.transport.memory import MemoryTransport
 from tests.output_logs import chunk, contents, end, everything, new_execution
@@ -229,7 +230,7 @@ def test_taking_over_a_half_done_append(mongo_log: MongoOutputLog, stored: int) 
 @pytest.mark.parametrize("attempt", [2, 3])
 @pytest.mark.parametrize("steps", range(4))
 def test_a_takeover_that_was_cut_off_is_finished_by_the_next(
-    mongo_log: MongoOutputLog, steps: int, attempt: int
+    mongo_log: MongoOutputLog, database: Database[dict[str, Any]], steps: int, attempt: int
 ) -> None:
     """However far the fences of a dead taker-over came."""
     execution = new_execution()
@@ -240,7 +241,7 @@ def test_a_takeover_that_was_cut_off_is_finished_by_the_next(
     ]
     mongo_log.append(fences[:steps])
     if steps == 3:
-        mongo_log._number(fences[1], 2)
+        MongoChunks(database).renumber(fences[1], 2)
     position = mongo_log.take_over(execution, attempt)
     after = everything(mongo_log, execution)
     assert [c.seq for c in after] == list(range(1, position.seq + 1))
