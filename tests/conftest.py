@@ -20,7 +20,13 @@ _TOGETHER = ("tests/official/", "tests/integration/rbac/", "tests/integration/st
 
 
 # What takes longest in one piece begins first, so that the other workers are not done long before it.
-_FIRST = ("tests/official/", "tests/acceptance/", "tests/chaos/")
+_FIRST = (
+    "tests/integration/garbagecollector/test_purge.py",
+    "tests/chaos/test_simulated_dispatch.py",
+    "tests/official/",
+    "tests/acceptance/",
+    "tests/chaos/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
