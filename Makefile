@@ -32,7 +32,7 @@ test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the lo
 test-full: .venv/.installed-for-tests ## The same and the long tests: before a release
 	@.ci/system-packages chromium nginx
 	@$(BIN)/pip install --disable-pip-version-check --quiet -e '.[browser]'
-	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''" WORKERS=2
+	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest SELECT="''" SIDE_BY_SIDE=2
 
 lint: .venv/.installed-for-tests ## Style, types and the layers of the packages
 	$(BIN)/ruff check .
@@ -43,9 +43,9 @@ lint: .venv/.installed-for-tests ## Style, types and the layers of the packages
 # The default selection stands in pyproject.toml: not the tests marked "full".
 SELECT ?= "not full"
 # Tests wait more than they work: more workers than cores. Files of one name stay together, the slowest kinds come first.
-WORKERS ?= 4
+SIDE_BY_SIDE ?= 4
 pytest: .venv/.installed-for-tests
-	$(BIN)/pytest -q -m $(SELECT) -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -q -m $(SELECT) -n $(SIDE_BY_SIDE) --dist loadscope --no-loadscope-reorder
 
 bench: .venv/.installed-for-tests ## Measure, and print ratios against baselines of the same run
 	@.ci/system-packages

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from st2actionrunner.ending import end_execution, set_status
 from st2actionrunner.keeper_client import KeeperAway, KeeperError
 from st2actionrunner.launch import ChildlessRunner, Exit, Launch, Outcome, Runner, RunnerError, RunRequest, Settled
+from st2actionrunner.leases import require_lease
 from st2actionrunner.output_copy import OutputCopy
 from st2actionrunner.pump import Pump
 from st2actionrunner.workshop import Workshop
@@ -142,28 +143,32 @@ class ActiveRun:
 
     def _start(self) -> None:
         try:
-            # Nobody has written to the log of a first attempt.
-            position = Position() if self.attempt == 1 else self._position()
-            if self._canceled:
-                self._writer = self._writer_from(position)
-                self._conclude(Status.CANCELED, {}, None)
-                return
-            request, runner = self._prepare()
-            self._writer = self._writer_from(position)
-            if not self._document["runner"].get("enabled", True):
-                raise RunnerError(f'The runner type "{self._document["runner"]["name"]}" is disabled.')
-            go_on = self._begin(request, runner, self._writer)
-        finally:
-            # The child is on its way while we tell.
-            self._workshop.events.claimed(self._document)
+            go_on = self._begin()
+        except Exception as error:
+            # What has become of it since is for others to tell.
+            if not isinstance(error, Fenced):
+                self._workshop.events.claimed(self._document)
+            raise
+        # The child is on its way while we tell.
+        self._workshop.events.claimed(self._document)
         go_on()
 
-    def _begin(self, request: RunRequest, runner: Runner | ChildlessRunner, writer: Writer) -> Callable[[], None]:
+    def _begin(self) -> Callable[[], None]:
         """Do what there is to do at once; the rest of it is to be called."""
+        # Nobody has written to the log of a first attempt.
+        position = Position() if self.attempt == 1 else self._position()
+        if self._canceled:
+            self._writer = self._writer_from(position)
+            return partial(self._conclude, Status.CANCELED, {}, None)
+        request, runner = self._prepare()
+        self._writer = self._writer_from(position)
+        if not self._document["runner"].get("enabled", True):
+            raise RunnerError(f'The runner type "{self._document["runner"]["name"]}" is disabled.')
         if isinstance(runner, ChildlessRunner):
+            self._require_lease()
             return partial(self._settle, runner.settle(request))
         self._spawn(runner.prepare(request))
-        return partial(self._follow, request, runner, writer)
+        return partial(self._follow, request, runner, self._writer)
 
     def _go_on(self) -> None:
         position = self._position()
@@ -183,6 +188,7 @@ class ActiveRun:
 
     def _spawn(self, launch: Launch) -> None:
         while not self._detached:
+            self._require_lease()
             with self._spawning:
                 try:
                     self._workshop.keepers.spawn(self.name, launch, self._workshop.max_output_bytes)
@@ -193,6 +199,11 @@ class ActiveRun:
             time.sleep(_SPAWN_INTERVAL)
         if self._canceled:
             self._workshop.keepers.kill(self.name)
+
+    def _require_lease(self) -> None:
+        """Begin nothing that has been given to another attempt, or ended, while this process stood still."""
+        until = self._until_done(lambda: require_lease(self._workshop.executions, self._document))
+        self._document = {**self._document, "lease_until": until}
 
     def _position(self) -> Position:
         """Where the log stands. From then on no earlier attempt can add to it."""

@@ -8,16 +8,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
-from st2actionrunner.active_run import ActiveRun
 from st2common import metrics
 from st2common.clock import now_us
+from st2common.errors import Fenced
 from st2common.models.executions import Executions
 from st2common.models.leases import RUNNERS, Lease
 from st2common.models.statuses import Status
+
+if TYPE_CHECKING:
+    from st2actionrunner.active_run import ActiveRun
 
 LOG = logging.getLogger(__name__)
 
@@ -35,6 +38,20 @@ HANDOVER_LEASE = 600.0
 def lease_until(seconds: float = LEASE) -> int:
     """Microseconds since the epoch."""
     return now_us() + int(seconds * 1_000_000)
+
+
+def require_lease(executions: Executions, held: Mapping[str, Any]) -> int:
+    """Until when the lease lasts of what a claim gave as ``held``: what is begun now has not been given to others.
+
+    Raises:
+        Fenced: it ran out while we stood still or waited, and the execution is somebody else's now, or over.
+    """
+    until: int = held["lease_until"]
+    if now_us() >= until:
+        until = lease_until()
+        if not executions.hold(held, until):
+            raise Fenced
+    return until
 
 
 class LeaseKeeper:

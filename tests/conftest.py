@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,11 @@ from st2common.models import connection
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.memory import MemoryTransport
 from tests.servers import fast_directory, running_database, running_rabbitmq
+
+# What the shell tells st2ctl and st2 is not meant for the platforms of the tests.
+for _name in [name for name in os.environ if name.startswith("ST2_") or name in ("WORKERS", "COMPONENTS")]:
+    if not _name.startswith("ST2_TEST_"):
+        del os.environ[_name]
 
 # Directories whose tests share what is dear to start: in a parallel run all of one go to the same worker.
 _TOGETHER = ("tests/official/", "tests/integration/rbac/", "tests/integration/stream/")

@@ -188,15 +188,28 @@ class Executions:
             "status": {"$in": [str(before) for before in may_become(status) - {Status.CANCELING}]},
             "attempt": held["attempt"],
         }
-        if not self.collection.update_one(condition, {"$set": changes, "$push": {"log": entry}}).matched_count:
+        if not self._change_if(condition, {"$set": changes, "$push": {"log": entry}}):
             return None
         return {**held, **changes, "log": [*held["log"], entry]}
 
     def _compare_and_set(self, condition: Document, changes: Document) -> Document | None:
         # Not find-and-modify: on the embedded database that costs five times as much as an update and a look.
-        if not self.collection.update_one(condition, changes).matched_count:
-            return None
-        return self.collection.find_one({"_id": condition["_id"]})
+        return self.collection.find_one({"_id": condition["_id"]}) if self._change_if(condition, changes) else None
+
+    def _change_if(self, condition: Document, changes: Document) -> bool:
+        """Whether the execution of ``condition``, which names its ``_id``, was as it says, and is changed now."""
+        # Without the hint the embedded database spends a fifth of the time on choosing an index.
+        return bool(self.collection.update_one(condition, changes, hint="_id_").matched_count)
+
+    def hold(self, held: Mapping[str, Any], lease_until: int) -> bool:
+        """Renew the lease of what a claim gave as ``held``; False when it ran out and somebody else has seen to it."""
+        condition = {
+            "_id": held["_id"],
+            "status": {"$in": _HELD},
+            "owner": held["owner"],
+            "attempt": held["attempt"],
+        }
+        return self._change_if(condition, {"$set": {"lease_until": lease_until}})
 
     def renew_leases(self, owner: str, execution_ids: Iterable[str], lease_until: int) -> None:
         """Extend the lease of what ``owner`` runs; those that it lost meanwhile are left alone."""

@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from st2actionrunner.leases import RENEW_INTERVAL, lease_until
+from st2actionrunner.leases import RENEW_INTERVAL, lease_until, require_lease
 from st2common import clock
 from st2common.clock import now_us
 from st2common.errors import Fenced, TransportError
@@ -160,11 +160,12 @@ class World:
     def _run(self, host: Host, held: dict[str, Any]) -> None:
         execution_id, attempt = str(held["_id"]), held["attempt"]
         host.held[execution_id] = attempt
-        self.begun[execution_id].append(attempt)
         try:
             position = (
                 Position() if attempt == 1 else self._until_done(lambda: self.log.take_over(execution_id, attempt))
             )
+            self._until_done(lambda: require_lease(self.executions, held))
+            self.begun[execution_id].append(attempt)
             writer = Writer(self.log, Doorbell(self.broker), execution_id, attempt, position, Secrets())  # type: ignore[arg-type]
             for number in range(3):
                 self.schedule.sleep(self.chance.choice((0.0, 1.0, 25.0)))

@@ -74,6 +74,36 @@ def test_canceled_in_the_moment_of_the_claim(bench: Bench, tmp_path: Path, monke
     assert bench.ended(execution_id)["status"] == "canceled"
 
 
+@pytest.mark.parametrize("seized", [True, False])
+def test_a_lease_that_ran_out_between_the_claim_and_the_start(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, seized: bool
+) -> None:
+    """A runner that stood still meanwhile begins what is still its own, and nothing else."""
+    claim = Executions.claim
+
+    def claim_and_stand_still(self, execution_id, owner, lease_until, about):  # type: ignore[no-untyped-def]
+        stored = claim(self, execution_id, owner, now_us() - 1, about)
+        if seized:
+            assert self.seize(stored, "somebody", lease_until)
+        return stored
+
+    monkeypatch.setattr(Executions, "claim", claim_and_stand_still)
+    # Only the look before the start counts here.
+    monkeypatch.setattr(leases, "RENEW_INTERVAL", 1000.0)
+    runner = bench.runner()
+    execution_id = bench.request(f"touch {tmp_path}/ran")
+    if seized:
+        eventually(lambda: "belongs to another attempt" in caplog.text, PATIENCE)
+        bench.stop(runner)
+        assert bench.stored(execution_id)["owner"] == "somebody"
+        assert not [event for event in bench.events if event.routing_key.startswith("update.")]
+    else:
+        ended = bench.ended(execution_id)
+        assert ended["status"] == "succeeded"
+        assert ended["lease_until"] > now_us()
+    assert (tmp_path / "ran").exists() is not seized
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.006, 0.01, 0.015, 0.02])
 def test_a_cancel_that_races_with_the_end(bench: Bench, delay: float) -> None:
     bench.runner()
