@@ -125,7 +125,9 @@ class Executions:
         ``fields`` are set as well: what the runner has to say about itself.
         """
         held = {**fields, "owner": owner, "lease_until": lease_until}
-        return self._run(execution_id, {"$set": held, "$inc": {"attempt": 1}})
+        claimed = self._run(execution_id, {"$set": held, "$inc": {"attempt": 1}})
+        # Who stands still between the change and the look at it may find what others have made of it meanwhile.
+        return claimed if claimed and claimed["owner"] == owner else None
 
     def begin(self, execution_id: str, fields: Mapping[str, Any]) -> Document | None:
         """The same for an execution that nobody holds and that has no attempts: a workflow."""
@@ -272,10 +274,12 @@ class Executions:
 
     def seize(self, expired: Document, owner: str, lease_until: int) -> Document | None:
         """Take an execution whose lease ran out from its runner, as a new attempt: None if it was renewed meanwhile."""
-        return self._compare_and_set(
+        seized = self._compare_and_set(
             {"_id": expired["_id"], "attempt": expired["attempt"], "lease_until": expired["lease_until"]},
             {"$set": {"owner": owner, "lease_until": lease_until}, "$inc": {"attempt": 1}},
         )
+        # As of a claim: another collector may have gone on with it before we looked.
+        return seized if seized and seized["attempt"] == expired["attempt"] + 1 else None
 
     def workflows_going_on(self, begun_before_us: int) -> list[str]:
         """Ids of the workflow executions that began before a time and have not ended."""
