@@ -8,9 +8,6 @@ import { Watch } from "./watch.js";
 import { count, duration, errorOf, parametersOf } from "./words.js";
 
 const TIMES = ["off", "since start", "UTC", "local"];
-// While output keeps arriving that was printed longer ago than this, the screen is behind.
-const BEHIND_MS = 2000;
-const QUIET_MS = 700;
 const TOLD_MS = 1500;
 
 const $ = (id) => document.getElementById(id);
@@ -66,10 +63,8 @@ function showElapsed() {
   if (!execution) return;
   const end_timestamp = execution.end_timestamp || current.end?.timestamp;
   $("elapsed").textContent = duration({ ...execution, end_timestamp });
-  const piece = current.lastPiece;
-  const behind = piece ? Date.now() - new Date(piece.timestamp) : 0;
-  const arrives = Date.now() - current.lastArrival < QUIET_MS;
-  $("behind").textContent = arrives && !current.over && behind > BEHIND_MS ? `catching up, ${Math.round(behind / 1000)} s behind` : "";
+  const behind = Math.round(current.behind / 1000);
+  $("behind").textContent = behind ? `catching up, ${behind} s behind` : "";
   showEmpty();
 }
 

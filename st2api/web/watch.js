@@ -11,6 +11,9 @@ const MAX_CHUNKS = 4096;
 const STATE_INTERVAL_MS = 1500;
 const RETRY_MS = 3000;
 const AFTER_END_MS = 300;
+// While output keeps arriving that was printed longer ago than this, the screen is behind.
+const BEHIND_MS = 2000;
+const QUIET_MS = 700;
 // Bytes of a result that is read for its error and its exit code.
 const MAX_RESULT = 65536;
 const FIELDS = "id,action.ref,status,start_timestamp,end_timestamp,parameters,result,waiting,liveaction";
@@ -142,7 +145,8 @@ export class Watch {
 
   show([lines, grown]) {
     this.log.add(lines, grown);
-    if (!this.log.following && this.log.size > MAX_LINES) this.detach();
+    // On the way to a line everything is read: its chunk may have more lines than that, in several pieces.
+    if (!this.log.following && !this.place && this.log.size > MAX_LINES) this.detach();
   }
 
   // The line of the permalink is here.
@@ -187,6 +191,13 @@ export class Watch {
     this.timer = setTimeout(() => this.keepState(), AFTER_END_MS);
   }
 
+  // Milliseconds; 0 when what was printed is here.
+  get behind() {
+    if (this.over || !this.lastPiece || Date.now() - this.lastArrival >= QUIET_MS) return 0;
+    const behind = Date.now() - new Date(this.lastPiece.timestamp);
+    return behind > BEHIND_MS ? behind : 0;
+  }
+
   // The last chunk that is here wholly.
   get complete() {
     return wholeChunks(this.seen);
@@ -228,13 +239,13 @@ export class Watch {
 
   // The reader has come to the last line that is loaded.
   reachedEnd() {
-    if (!this.detached) {
+    if (!this.detached && !this.behind) {
       this.log.follow(true);
       return;
     }
     // A reader on the way down is shown the next part, not dragged to the end of it all.
     this.log.dropAbove();
-    this.connect(this.complete);
+    if (this.detached) this.connect(this.complete);
   }
 
   // Load what comes before the first line that is here.

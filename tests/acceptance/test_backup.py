@@ -15,6 +15,7 @@ LINES = [f"line {number}" for number in range(1, 1001)]
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", [[], ["standalone"]], ids=["daemons", "standalone"])
 def test_what_was_backed_up_is_there_after_a_restore(tmp_path: Path, mode: list[str]) -> None:
     platform = Platform(tmp_path / "var", mode)
