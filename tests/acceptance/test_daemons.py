@@ -83,6 +83,7 @@ def test_a_daemon_that_was_killed_is_shown_and_started_again(platform: Platform)
     assert platform.process("st2garbagecollector") != process
 
 
+@pytest.mark.full
 def test_a_sensor_ends_with_its_container_and_runs_again_with_the_next(platform: Platform) -> None:
     assert platform.st2("sensor", "enable", "examples.SampleSensor").returncode == 0
     first = running_sensor(platform)

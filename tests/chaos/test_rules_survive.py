@@ -107,7 +107,7 @@ def _content(database: Documents, transport: AmqpTransport) -> None:
 @pytest.mark.parametrize(
     ("events", "kills"),
     [
-        (200, 2),
+        (60, 2),
         pytest.param(10_000, 20, marks=[pytest.mark.full, pytest.mark.timeout(1800)]),
     ],
 )

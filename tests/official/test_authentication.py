@@ -13,6 +13,8 @@ import pytest
 from tests.official.client import Client
 from tests.official.conftest import PASSWORD, USER
 
+pytestmark = pytest.mark.full
+
 REFUSED = "ERROR: 401 Client Error: Unauthorized\nMESSAGE: "
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.acceptance.platforms import Platform
 from tests.conditions import eventually
 from tests.official.client import Client
 from tests.official.conftest import Status
+
+pytestmark = pytest.mark.full
 
 
 def write(directory: Path, document: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from tests.official.client import TIMEOUT, Client
 from tests.official.conftest import Status
 from tests.official.gate import Gate, gate_before
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def gate(open_platform: Platform) -> Iterator[Gate]:

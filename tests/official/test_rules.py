@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests.acceptance.platforms import Platform
 from tests.conditions import eventually
 from tests.official.client import TIMEOUT, Client
+
+pytestmark = pytest.mark.full
 
 TRIGGER = {"type": "core.st2.generic.actiontrigger"}
 RULE: dict[str, Any] = {
