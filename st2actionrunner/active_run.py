@@ -202,8 +202,7 @@ class ActiveRun:
 
     def _require_lease(self) -> None:
         """Begin nothing that has been given to another attempt, or ended, while this process stood still."""
-        until = self._until_done(lambda: require_lease(self._workshop.executions, self._document))
-        self._document = {**self._document, "lease_until": until}
+        self._until_done(lambda: require_lease(self._workshop.executions, self._document))
 
     def _position(self) -> Position:
         """Where the log stands. From then on no earlier attempt can add to it."""

@@ -40,18 +40,14 @@ def lease_until(seconds: float = LEASE) -> int:
     return now_us() + int(seconds * 1_000_000)
 
 
-def require_lease(executions: Executions, held: Mapping[str, Any]) -> int:
-    """Until when the lease lasts of what a claim gave as ``held``: what is begun now has not been given to others.
+def require_lease(executions: Executions, held: Mapping[str, Any]) -> None:
+    """What is begun after this has not been given to others. ``held``: as the claim gave it.
 
     Raises:
-        Fenced: it ran out while we stood still or waited, and the execution is somebody else's now, or over.
+        Fenced: the lease ran out while we stood still or waited, and the execution is somebody else's now, or over.
     """
-    until: int = held["lease_until"]
-    if now_us() >= until:
-        until = lease_until()
-        if not executions.hold(held, until):
-            raise Fenced
-    return until
+    if now_us() >= held["lease_until"] and not executions.hold(held, lease_until()):
+        raise Fenced
 
 
 class LeaseKeeper:
