@@ -200,8 +200,7 @@ class Executions:
 
     def _change_if(self, condition: Document, changes: Document) -> bool:
         """Whether the execution of ``condition``, which names its ``_id``, was as it says, and is changed now."""
-        # Without the hint the embedded database spends a fifth of the time on choosing an index.
-        return bool(self.collection.update_one(condition, changes, hint="_id_").matched_count)
+        return bool(self.collection.update_one(condition, changes).matched_count)
 
     def hold(self, held: Mapping[str, Any], lease_until: int) -> bool:
         """Renew the lease of what a claim gave as ``held``; False when it ran out and somebody else has seen to it."""

@@ -81,7 +81,7 @@ class Table:
         self.database.step()
         return found
 
-    def update_one(self, condition: Document, changes: Document, hint: str | None = None) -> SimpleNamespace:
+    def update_one(self, condition: Document, changes: Document) -> SimpleNamespace:
         return self._update(condition, changes, 1)
 
     def update_many(self, condition: Document, changes: Document) -> SimpleNamespace:
