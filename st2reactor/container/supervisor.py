@@ -169,19 +169,21 @@ class Supervisor:
         stopped = self._stopping.is_set()
         if time.monotonic() - started_at >= HEALTHY_AFTER:
             failures = 0
-        failures = 0 if stopped or code == 0 else failures + 1
-        status = self._status(stopped, code, failures)
+        # One that has sent garbage may have ended by itself, and well, before it was killed for it.
+        crashed = problem is not None and not stopped
+        failures = failures + 1 if crashed else 0
+        status = self._status(stopped, failures)
         if not fenced:
             output.finish(str(status), code)
-        run.end(status, code, None if stopped or code == 0 else problem, failures)
+        run.end(status, code, problem if crashed else None, failures)
         level = logging.ERROR if status is Status.FAILED else logging.INFO
-        LOG.log(level, "Sensor %s is %s%s", self.reference, status, f": {problem}" if problem and not stopped else "")
+        LOG.log(level, "Sensor %s is %s%s", self.reference, status, f": {problem}" if crashed else "")
         return failures
 
-    def _status(self, stopped: bool, code: int | None, failures: int) -> Status:
+    def _status(self, stopped: bool, failures: int) -> Status:
         if stopped:
             return Status.STOPPED
-        if code == 0:
+        if not failures:
             return Status.FINISHED
         return Status.RESTARTING if failures <= self._max_restarts else Status.FAILED
 

@@ -86,6 +86,10 @@ BROKEN = {
     "Killed": (HEAD + "class Killed(Sensor):\n    def run(self): os.kill(os.getpid(), 9)\n", "ended by SIGKILL"),
     "Leaves": (HEAD + "class Leaves(Sensor):\n    def run(self): os._exit(7)\n", "exit code 7"),
     "Garbage": (HEAD + "class Garbage(Sensor):\n    def run(self): os.write(int(sys.argv[1]), b'[]\\n')\n", "no call"),
+    "Hasty": (
+        HEAD + "class Hasty(Sensor):\n    def run(self): os.write(int(sys.argv[1]), b'[]\\n'), os._exit(0)\n",
+        "no call",
+    ),
 }
 
 
