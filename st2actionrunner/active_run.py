@@ -144,10 +144,10 @@ class ActiveRun:
     def _start(self) -> None:
         try:
             go_on = self._begin()
-        except Exception as error:
-            # What has become of it since is for others to tell.
-            if not isinstance(error, Fenced):
-                self._workshop.events.claimed(self._document)
+        except Fenced:
+            raise  # what has become of it since is for others to tell
+        except Exception:
+            self._workshop.events.claimed(self._document)
             raise
         # The child is on its way while we tell.
         self._workshop.events.claimed(self._document)
