@@ -258,10 +258,12 @@ class Executions:
     def unclaimed(self, before_us: int, limit: int) -> list[Document]:
         """Executions (id, start and name of the runner) accepted before ``before_us`` that nobody has claimed and that
         are due to be published again."""
-        waiting = {"status": str(Status.REQUESTED), "start_timestamp": {"$lt": before_us}}
-        due = [{"republish_at": None}, {"republish_at": {"$lt": now_us()}}]
-        found = self.collection.find({**waiting, "$or": due}, {"start_timestamp": 1, "runner.name": 1}).limit(limit)
-        return list(found)
+        waiting = {
+            "status": str(Status.REQUESTED),
+            "start_timestamp": {"$lt": before_us},
+            "republish_at": {"$not": {"$gte": now_us()}},
+        }
+        return list(self.collection.find(waiting, {"start_timestamp": 1, "runner.name": 1}).limit(limit))
 
     def republished(self, execution_id: str, again_at: int) -> None:
         self.collection.update_one({"_id": ObjectId(execution_id)}, {"$set": {"republish_at": again_at}})
@@ -308,7 +310,8 @@ class Executions:
 def ended_before(before_us: int) -> Document:
     """The condition on executions that began and ended before a time."""
     return {
-        "status": {"$in": [str(status) for status in COMPLETED]},
+        # Not the other way round: the embedded database would then read all that have ended, to find the oldest.
+        "status": {"$nin": [str(status) for status in UNFINISHED]},
         "start_timestamp": {"$lt": before_us},
         "end_timestamp": {"$lt": before_us},
     }

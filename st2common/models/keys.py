@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -53,7 +54,8 @@ class Keys:
         self.collection.create_indexes(INDEXES)
 
     def get(self, scope: str, name: str) -> Document | None:
-        return self.collection.find_one({"scope": scope, "name": name, **_not_expired()})
+        item = self.collection.find_one({"scope": scope, "name": name})
+        return item if item and not _expired(item) else None
 
     def put(self, item: Mapping[str, Any]) -> Document:
         """Store an item (without ``_id`` and ``uid``) in place of what its name has had; as it is stored."""
@@ -68,21 +70,20 @@ class Keys:
     def _replace(self, scope: str, name: str, complete: Document) -> ObjectId | None:
         """The id; None where somebody else has made the same new key meanwhile: now it is there to be replaced."""
         try:
-            # A server of MongoDB's protocol may also answer with nothing to the one who comes second.
-            stored: Document | None = self.collection.find_one_and_replace(
-                {"scope": scope, "name": name},
-                complete,
-                projection={"_id": 1},
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
+            # Not find-and-modify, for which the embedded database reads the whole collection.
+            replaced = self.collection.replace_one({"scope": scope, "name": name}, complete, upsert=True)
         except DuplicateKeyError:
             return None
+        if replaced.upserted_id is not None:
+            identity: ObjectId = replaced.upserted_id
+            return identity
+        stored = self.collection.find_one({"scope": scope, "name": name}, {"_id": 1})
         return stored["_id"] if stored else None
 
     def delete(self, scope: str, name: str) -> bool:
         """Whether there was something to delete."""
-        return bool(self.collection.delete_one({"scope": scope, "name": name, **_not_expired()}).deleted_count)
+        there = self.get(scope, name) is not None
+        return there and bool(self.collection.delete_one({"scope": scope, "name": name}).deleted_count)
 
     def find(
         self,
@@ -95,17 +96,21 @@ class Keys:
         offset: int = 0,
     ) -> list[Document]:
         """Items whose name begins with ``prefix`` and, where ``names`` are given, is one of these."""
-        conditions: list[Document] = [{"scope": scope}, _not_expired()]
+        named: Document = {}
         if prefix:
-            conditions.append({"name": {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}})
+            named |= {"$gte": prefix, "$lt": prefix + _LAST_CHARACTER}
         if names:
-            conditions.append({"name": {"$in": list(names)}})
-        return list(self.collection.find({"$and": conditions}).sort(sort).skip(offset).limit(limit or 0))
+            named |= {"$in": list(names)}
+        found = self.collection.find({"scope": scope, **({"name": named} if named else {})}).sort(sort)
+        alive = (item for item in found if not _expired(item))
+        return list(islice(alive, offset, None if limit is None else offset + limit))
 
 
-def _not_expired() -> Document:
-    # The database removes what has expired a minute later or so.
-    return {"$or": [{"expire_timestamp": None}, {"expire_timestamp": {"$gt": datetime.now(UTC)}}]}
+def _expired(item: Document) -> bool:
+    """The database removes it a minute later or so. It is not asked for this: the embedded one uses an index of two
+    fields for conditions on these two alone."""
+    expires = item.get("expire_timestamp")
+    return expires is not None and expires.replace(tzinfo=UTC) <= datetime.now(UTC)
 
 
 def to_api(stored: Mapping[str, Any], plain: str | None = None) -> Document:

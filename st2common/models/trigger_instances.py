@@ -78,9 +78,12 @@ class TriggerInstances:
     def unprocessed(self, before_us: int, limit: int) -> list[Document]:
         """Those (id and time) of before ``before_us`` that no engine has seen to and that are due to be published
         again."""
-        waiting = {"status": str(Status.PENDING), "occurrence_time": {"$lt": before_us}}
-        due = [{"republish_at": None}, {"republish_at": {"$lt": now_us()}}]
-        return list(self.collection.find({**waiting, "$or": due}, {"occurrence_time": 1}).limit(limit))
+        waiting = {
+            "status": str(Status.PENDING),
+            "occurrence_time": {"$lt": before_us},
+            "republish_at": {"$not": {"$gte": now_us()}},
+        }
+        return list(self.collection.find(waiting, {"occurrence_time": 1}).limit(limit))
 
     def republished(self, instance_id: ObjectId, again_at: int) -> None:
         self.collection.update_one({"_id": instance_id}, {"$set": {"republish_at": again_at}})
