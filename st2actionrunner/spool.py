@@ -92,7 +92,9 @@ class SpoolReader:
         fd = self._open()
         if fd is None:
             return []
-        data = os.pread(fd, max(limit_bytes, HEADER.size), self.offset)
+        # Not more than there is: memory for all of the limit costs more than to ask.
+        there = max(0, os.fstat(fd).st_size - self.offset)
+        data = os.pread(fd, min(there, max(limit_bytes, HEADER.size)), self.offset)
         needed = _first_length(data)
         if needed > len(data):
             data = os.pread(fd, needed, self.offset)

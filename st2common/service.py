@@ -7,6 +7,7 @@ compositions of the same services.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -109,6 +110,9 @@ def run(
             for service in services:
                 service.start()
                 started.append(service)
+            # What is here now stays. A full collection would look at all of it: 30 ms in which no line goes on.
+            gc.collect()
+            gc.freeze()
             LOG.info("%s is ready (pid %d)", name, os.getpid())
             systemd.ready()
             while True:

@@ -177,6 +177,10 @@ class HttpServer:
 
     def start(self) -> None:
         self._server.start()
+        if self._server.socket.family in (socket.AF_INET, socket.AF_INET6):
+            # Accepted connections have it from their listener: a line must not wait until the one before it is
+            # acknowledged, which a client puts off.
+            self._server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @property
     def port(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from st2common.http.app import MAX_BODY_BYTES
+from st2common.http.serving import HttpServer
 from tests.conditions import eventually
 from tests.servers import free_ports
 
@@ -119,3 +120,14 @@ def test_headers_that_do_not_end_do_not_keep_a_connection(serve: Callable[[str],
         while received := slow.recv(1 << 16):
             answer += received
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_line_does_not_wait_until_the_one_before_it_is_acknowledged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = HttpServer(listener, lambda _environ, _start: [])
+        server.start()
+        try:
+            with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        finally:
+            server.stop(1.0)
