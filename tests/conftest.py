@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo.database import Database
 from xdist.scheduler import LoadScopeScheduling
 
@@ -20,6 +21,10 @@ from tests.servers import fast_directory, running_database, running_rabbitmq
 for _name in [name for name in os.environ if name.startswith("ST2_") or name in ("WORKERS", "COMPONENTS")]:
     if not _name.startswith("ST2_TEST_"):
         del os.environ[_name]
+
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("st2", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("st2")
 
 # Directories whose tests share what is dear to start: in a parallel run all of one go to the same worker.
 _TOGETHER = ("tests/official/", "tests/integration/rbac/", "tests/integration/stream/")

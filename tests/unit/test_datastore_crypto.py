@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from st2common.datastore import cmd
@@ -41,7 +41,6 @@ def test_the_layout_is_that_of_existing_installations() -> None:
     assert KEY.encrypt("shh") != ciphertext
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_round_trip(text: str) -> None:
     assert KEY.decrypt(KEY.encrypt(text)) == text

@@ -98,7 +98,7 @@ def collect(reader: Reader, into: list[Chunk | End]) -> None:
     into.extend(item for item in reader.follow() if item is not None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=arrivals, seed=st.integers(0, 2**32))
 def test_fifty_readers_joining_at_any_time(batches: list[list[Arrival]], seed: int) -> None:
     chance = random.Random(seed)
@@ -142,7 +142,7 @@ def test_fifty_readers_joining_at_any_time(batches: list[list[Arrival]], seed: i
             assert end.total(one).lines == expected.count(b"\n") + (not expected.endswith(b"\n") and bool(expected))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=arrivals, crashes=st.sets(st.integers(0, 12)), secret=st.sampled_from([[], ["secret!"], ["two\nlines"]]))
 def test_a_writer_that_crashes_goes_on_where_the_log_stands(
     batches: list[list[Arrival]], crashes: set[int], secret: list[str]
@@ -175,7 +175,7 @@ def test_a_writer_that_crashes_goes_on_where_the_log_stands(
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=arrivals, limit=st.integers(0, 60), crashes=st.sets(st.integers(0, 12)), flushes=st.sets(st.integers(0, 12))
 )

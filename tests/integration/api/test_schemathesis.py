@@ -89,7 +89,6 @@ def _probe(operation: Any, kind: GenerationMode, known: dict[str, str]) -> None:
         phases=[Phase.generate],
         # The same requests in each run: who has broken nothing is not stopped.
         derandomize=True,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

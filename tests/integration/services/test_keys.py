@@ -141,7 +141,6 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, ma
 
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(name=TEXT, value=TEXT, cut=st.integers(0, 20), secret=st.booleans(), scope=st.sampled_from(["system", "user"]))

@@ -63,7 +63,7 @@ _WORD = st.from_regex(r"[A-Za-z0-9_./:-]{1,12}", fullmatch=True)
 _NAME = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(_WORD, st.dictionaries(_NAME, _WORD, min_size=1, max_size=4), st.dictionaries(_NAME, _WORD, max_size=3))
 def test_what_is_put_into_a_format_comes_out_again(verb: str, values: dict[str, str], pairs: dict[str, str]) -> None:
     """The words between the places are unlike any value, so there is one way to read the command."""
@@ -74,14 +74,14 @@ def test_what_is_put_into_a_format_comes_out_again(verb: str, values: dict[str, 
     assert parameters_in(command, representation) == {**values, **pairs}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(_NAME, st.text(alphabet=st.characters(exclude_characters="\"'"), max_size=30))
 def test_any_text_in_quotes_is_one_value(name: str, text: str) -> None:
     assert parameters_in(f'say "{text}"', f"say {{{{{name}}}}}") == {name: text}
     assert parameters_in(f'say x {name}="{text}"', "say x") == {name: text}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_whatever_is_written_either_matches_or_not_or_is_told(representation: str, command: str) -> None:
     try:

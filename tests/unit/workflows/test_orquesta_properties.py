@@ -13,7 +13,7 @@ from st2common.models.statuses import COMPLETED, Status
 from st2common.workflows.inspection import inspect_text
 from tests.unit.workflows.player import Json, Player
 
-_SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+_SETTINGS = settings(max_examples=40, derandomize=True)
 
 
 @st.composite
@@ -177,7 +177,7 @@ def _problems(definition: Json) -> list[Any]:
     return inspect_text(json.dumps(definition))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(
     st.recursive(
         st.none()
