@@ -165,9 +165,7 @@ class PrivateRabbitMQ:
             "ADVANCED_CONFIG_FILE": f"{here}/advanced.config",
             "ENABLED_PLUGINS_FILE": f"{here}/enabled_plugins",
             "GENERATED_CONFIG_DIR": f"{here}/generated",
-            # No busy waiting of the scheduler threads: the machine has other work.
-            "SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}"
-            " +sbwt none +sbwtdcpu none +sbwtdio none",
+            "SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             # These two make the script exec the node, so that our child's pid is the node's.
             "ALLOW_INPUT": "1",
             "SERVER_START_ARGS": "-noinput",
