@@ -27,6 +27,7 @@ _TESTS = {
     "$lte": lambda value, limit: value is not None and value <= limit,
     "$gt": lambda value, limit: value is not None and value > limit,
     "$gte": lambda value, limit: value is not None and value >= limit,
+    "$not": lambda value, wanted: not _fits(value, wanted),
 }
 
 
@@ -152,10 +153,7 @@ def _value(document: Mapping[str, Any], field: str) -> Any:
 
 
 def _matches(document: Document, condition: Document) -> bool:
-    return all(
-        any(_matches(document, each) for each in wanted) if field == "$or" else _fits(_value(document, field), wanted)
-        for field, wanted in condition.items()
-    )
+    return all(_fits(_value(document, field), wanted) for field, wanted in condition.items())
 
 
 def _fits(value: Any, wanted: Any) -> bool:
