@@ -51,13 +51,13 @@ def list_executions() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, EXCLUDABLE)
     selection = visible(execution_list.of_filters(query.texts()))
     collection = api().executions.collection
-    found = execution_list.find(collection, selection, page.limit, page.offset, _fields(attributes))
+    found, total = execution_list.page(collection, selection, page.limit, page.offset, _fields(attributes))
     for stored in found:
         results.complete(stored, api().log, limit=0)
     if attributes.wanted("children"):
         execution_tree.name_children(collection, found)
     items = [select(shown(stored), attributes.include, attributes.exclude) for stored in found]
-    return page.answer(items, execution_list.count(collection, selection))
+    return page.answer(items, total)
 
 
 @routes.get("/<execution_id>")

@@ -41,9 +41,9 @@ def list_inquiries() -> Response:
     page, attributes = Page.of_request(_DEFAULT_LIMIT), Attributes.of_request(_FIELDS, _FIELDS)
     selection = Selection({"status": str(Status.PENDING), "runner.name": inquiries.RUNNER})
     collection = api().executions.collection
-    found = execution_list.find(collection, selection, page.limit, page.offset, {"result": 1})
+    found, total = execution_list.page(collection, selection, page.limit, page.offset, {"result": 1})
     items = [attributes.select(_shown(stored)) for stored in found]
-    return page.answer(items, execution_list.count(collection, selection))
+    return page.answer(items, total)
 
 
 @routes.get("/<inquiry_id>")

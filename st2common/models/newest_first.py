@@ -21,7 +21,8 @@ def find(
 ) -> tuple[list[Document], int]:
     """A page of the matches, and the count of all."""
     total = collection.count_documents(conditions) if conditions else collection.estimated_document_count()
-    if limit is not None and time_field not in conditions:
+    # A page that has room for all is read at once.
+    if limit is not None and total > offset + limit and time_field not in conditions:
         now = now_us()
         for window in _WINDOWS:
             found = _read(collection, {**conditions, time_field: {"$gte": now - window}}, time_field, limit, offset)

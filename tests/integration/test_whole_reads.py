@@ -15,8 +15,9 @@ from pymongo import MongoClient, monitoring
 from pymongo.database import Database
 
 from st2common import config as configuration
-from st2common.models import indexes
+from st2common.models import execution_list, indexes
 from st2common.models.connection import DURABLE
+from st2common.models.execution_list import of_filters
 from st2common.models.keys import SYSTEM_SCOPE, Keys
 from st2common.models.trigger_types import NOTIFY
 from st2common.transport.memory import MemoryTransport
@@ -131,6 +132,14 @@ def test_what_the_rules_engine_looks_for_when_executions_end(
     finally:
         triggers.stop(10.0)
     assert conditions.reading_all() == []
+
+
+@pytest.mark.parametrize("filters", [{"status": "running"}, {"parent": "6a0000000000000000000000"}])
+def test_a_list_of_few_is_found_by_its_index(
+    watched: Database[dict[str, Any]], conditions: _Conditions, filters: dict[str, str]
+) -> None:
+    assert execution_list.page(watched[EXECUTIONS], of_filters(filters), limit=50) == ([], 0)
+    assert conditions.of(EXECUTIONS) == [filters, filters]
 
 
 def test_what_the_datastore_looks_for(watched: Database[dict[str, Any]], conditions: _Conditions) -> None:
