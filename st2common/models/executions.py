@@ -310,7 +310,7 @@ class Executions:
 def ended_before(before_us: int) -> Document:
     """The condition on executions that began and ended before a time."""
     return {
-        # Not the other way round: the embedded database would then read all that have ended, to find the oldest.
+        # By what they are not: asked for the statuses of what is over, the embedded database reads all of these.
         "status": {"$nin": [str(status) for status in UNFINISHED]},
         "start_timestamp": {"$lt": before_us},
         "end_timestamp": {"$lt": before_us},
