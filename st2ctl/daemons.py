@@ -164,8 +164,14 @@ def recorded(installation: Installation, names: Sequence[str]) -> list[Daemon]:
     return [daemon for daemon in found if daemon.name in names]
 
 
-def start(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float = START_TIMEOUT) -> None:
-    """Start those that do not run, all at once, and wait until each is ready.
+def start(
+    daemons: Sequence[Daemon],
+    tell: Callable[[str], None],
+    timeout: float = START_TIMEOUT,
+    require: Callable[[], None] = lambda: None,
+) -> None:
+    """Start those that do not run, all at once, and wait until each is ready. ``require`` raises its own error when
+    what they wait for will not come.
 
     Raises:
         CommandError: one ended or was not ready in time; the others go on.
@@ -184,6 +190,7 @@ def start(daemons: Sequence[Daemon], tell: Callable[[str], None], timeout: float
                 f"{late.daemon.label} is not ready after {timeout:.0f} s. The end of {late.daemon.log}:\n"
                 f"{late.last_words()}"
             )
+        require()
         time.sleep(_LOOK_INTERVAL)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 
 from st2ctl import daemons, database, heartbeats, running_actions, servers, units
 from st2ctl.daemons import COMPONENTS, STANDALONE, Daemon
 from st2ctl.installation import CommandError, Installation
 
 Tell = Callable[[str], None]
+
+# Seconds between two looks whether what is waited for can still come.
+_LOOK_INTERVAL = 0.2
 
 # Exit code of a check that finds something missing or unwell; what init scripts answer for "is not running".
 EXIT_UNWELL = 3
@@ -135,20 +138,36 @@ def _bring_up(installation: Installation, wanted: Sequence[Daemon], tell: Tell) 
         return
     servers.start(installation, tell)
     # At the same time: both wait for the database most of the time.
-    with ThreadPoolExecutor(1) as pool:
-        registration = pool.submit(_register, installation)
-        daemons.start(wanted, tell)
-        for line in registration.result():
+    require_servers = servers.watch(installation)
+    with _registering(installation) as registration:
+        daemons.start(wanted, tell, require=require_servers)
+        for line in _registered(registration, require_servers):
             tell(line)
 
 
-def _register(installation: Installation) -> list[str]:
-    """Register every pack; lines that say what is not valid, which does not keep the rest from working."""
+@contextlib.contextmanager
+def _registering(installation: Installation) -> Iterator[subprocess.Popen[str]]:
+    """Every pack, by a process that waits for the database as long as it is let."""
     command = _register_command(installation, ["--register-no-fail-on-failure"])
-    registered = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if registered.returncode != 0:
-        raise CommandError(f"registering the packs failed (exit code {registered.returncode}):\n{registered.stderr}")
-    return registered.stderr.splitlines()
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _registered(process: subprocess.Popen[str], require_servers: Callable[[], None]) -> list[str]:
+    """Lines that say what is not valid, which does not keep the rest from working."""
+    while True:
+        try:
+            _, errors = process.communicate(timeout=_LOOK_INTERVAL)
+            break
+        except subprocess.TimeoutExpired:
+            require_servers()
+    if process.returncode != 0:
+        raise CommandError(f"registering the packs failed (exit code {process.returncode}):\n{errors}")
+    return errors.splitlines()
 
 
 def _register_command(installation: Installation, flags: Sequence[str]) -> list[str]:

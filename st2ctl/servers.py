@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from st2ctl.embedded import EmbeddedDatabase, PrivateRabbitMQ
 from st2ctl.installation import Installation
 from st2ctl.profile import pick_ports
+from st2ctl.server_process import ServerFailed
 
 # Where AMQP listens unless its URL says otherwise.
 _AMQP_PORT = 5672
@@ -39,6 +40,21 @@ def start(installation: Installation, tell: Callable[[str], None]) -> None:
     with ThreadPoolExecutor() as pool:
         for started in [pool.submit(server.start) for server in absent]:
             started.result()
+
+
+def watch(installation: Installation) -> Callable[[], None]:
+    """What raises ServerFailed when one of them has ended since it was started."""
+    watched: dict[str, EmbeddedDatabase | PrivateRabbitMQ] = {
+        "database": database(installation, False),
+        "broker": broker(installation),
+    }
+
+    def require() -> None:
+        for name, server in watched.items():
+            if server.pid is None:
+                raise ServerFailed(f"the private {name} has ended (its log: {server.log}); start again")
+
+    return require
 
 
 def stop(installation: Installation) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from st2ctl import heartbeats
+from st2ctl import heartbeats, servers
 from st2ctl.daemons import components
+from st2ctl.installation import Installation
 from st2ctl.processes import Process
 from tests.acceptance.platforms import Platform, lines_of
 from tests.conditions import eventually
@@ -81,6 +84,26 @@ def test_a_daemon_that_was_killed_is_shown_and_started_again(platform: Platform)
     assert platform.ctl("status", "--check").returncode == 3
     platform.start()
     assert platform.process("st2garbagecollector") != process
+
+
+def test_a_start_that_loses_its_database_meanwhile_ends_and_says_so(platform: Platform) -> None:
+    database = servers.database(Installation.in_directory(platform.var), supervised=False)
+    assert database.pid
+    os.kill(database.pid, signal.SIGSTOP)
+    daemon = platform.process("st2garbagecollector")
+    daemon.send(signal.SIGKILL)
+    assert daemon.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(platform.ctl, "start")
+        # It waits for the database, which does not answer.
+        pid_file = platform.var / "pids" / "st2garbagecollector.pid"
+        eventually(lambda: pid_file.read_text().split()[0] != str(daemon.pid))
+        database.kill()
+        started = starting.result()
+    assert started.returncode == 1
+    assert "the private database has ended" in started.stderr
+    platform.start()
+    eventually(lambda: all(beat.well for beat in heartbeats.read_all(platform.var)))
 
 
 @pytest.mark.full
