@@ -81,9 +81,12 @@ def database_uri() -> Iterator[str]:
 def database(database_uri: str) -> Iterator[Database[dict[str, Any]]]:
     """An empty database, connected for pymongo and mongoengine, and dropped afterwards."""
     fresh = connection.connect(database_uri, f"test_{secrets.token_hex(6)}")
-    yield fresh
-    fresh.client.drop_database(fresh.name)
-    connection.disconnect()
+    try:
+        yield fresh
+        fresh.client.drop_database(fresh.name)
+    finally:
+        # The next test has its own, also when the server did not answer in this one.
+        connection.disconnect()
 
 
 @pytest.fixture
