@@ -24,7 +24,7 @@ stop: ## Stop what `make run` started
 status: ## Show what `make run` started
 	@$(BIN)/st2ctl standalone status --var $(VAR)
 
-test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the long ones (9 to 14 minutes with 2 CPUs)
+test: .venv/.installed-for-tests ## Lint, types, layers and all tests but the long ones (6 to 14 minutes with 2 CPUs)
 	@.ci/system-packages
 	@$(BIN)/python .ci/leaves_nothing_behind.py $(MAKE) --no-print-directory lint pytest
 
