@@ -51,7 +51,8 @@ def list_executions() -> Response:
     page, attributes = Page.of_request(), Attributes.of_request(FIELDS, EXCLUDABLE)
     selection = visible(execution_list.of_filters(query.texts()))
     collection = api().executions.collection
-    found, total = execution_list.page(collection, selection, page.limit, page.offset, _fields(attributes))
+    total = execution_list.count(collection, selection)
+    found = execution_list.find(collection, selection, page.limit, page.offset, _fields(attributes), total)
     for stored in found:
         results.complete(stored, api().log, limit=0)
     if attributes.wanted("children"):

@@ -41,7 +41,8 @@ def list_inquiries() -> Response:
     page, attributes = Page.of_request(_DEFAULT_LIMIT), Attributes.of_request(_FIELDS, _FIELDS)
     selection = Selection({"status": str(Status.PENDING), "runner.name": inquiries.RUNNER})
     collection = api().executions.collection
-    found, total = execution_list.page(collection, selection, page.limit, page.offset, {"result": 1})
+    total = execution_list.count(collection, selection)
+    found = execution_list.find(collection, selection, page.limit, page.offset, {"result": 1}, total)
     items = [attributes.select(_shown(stored)) for stored in found]
     return page.answer(items, total)
 

@@ -22,7 +22,7 @@ STOP_TIMEOUT = 20.0
 
 
 class ServerFailed(St2Error):
-    """A server that this command needs did not start."""
+    """A server that this command needs did not start, or has ended."""
 
 
 class ServerProcess:

@@ -47,10 +47,6 @@ _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _WINDOWS = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000)
 _page_ends: dict[Hashable, int] = {}
 
-# What an index finds in one go: of so few, the newest need not be looked for first.
-_FEW = 1000
-_INDEXED = frozenset({"_id", "status", "parent"})
-
 # Such a database also reads all that it counts. Where there are many, those that were there a minute ago (microseconds)
 # are not counted again: what was purged meanwhile still counts.
 _MANY = 5000
@@ -101,30 +97,18 @@ def of_filters(filters: Mapping[str, str]) -> Selection:
     return Selection(conditions, _order(filters.get("sort") or "", direction))
 
 
-def page(
-    collection: Collection[Document],
-    selection: Selection,
-    limit: int | None,
-    offset: int = 0,
-    projection: Mapping[str, int] | None = None,
-) -> tuple[list[Document], int]:
-    """A page of the selected executions, as stored, and the count of all."""
-    total = count(collection, selection)
-    fits = limit is None or total <= offset + limit
-    if fits or (total <= _FEW and _INDEXED & selection.conditions.keys()):
-        return _read(collection, selection.conditions, selection.sort, limit, offset, projection), total
-    return find(collection, selection, limit, offset, projection), total
-
-
 def find(
     collection: Collection[Document],
     selection: Selection,
     limit: int | None,
     offset: int = 0,
     projection: Mapping[str, int] | None = None,
+    total: int | None = None,
 ) -> list[Document]:
-    """As :func:`page`, without the count."""
-    if limit is None or not selection.newest_first:
+    """A page of the selected executions, as stored. ``total``: the count of all, where it is known: what fits on the
+    page is read at once."""
+    fits = limit is None or (total is not None and total <= offset + limit)
+    if fits or not selection.newest_first:
         return _read(collection, selection.conditions, selection.sort, limit, offset, projection)
     if projection and 1 in projection.values():
         projection = {**projection, "start_timestamp": 1}

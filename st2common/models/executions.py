@@ -261,6 +261,7 @@ class Executions:
         waiting = {
             "status": str(Status.REQUESTED),
             "start_timestamp": {"$lt": before_us},
+            # Absent or past. Not by `$or`, for which the embedded database reads the whole collection.
             "republish_at": {"$not": {"$gte": now_us()}},
         }
         return list(self.collection.find(waiting, {"start_timestamp": 1, "runner.name": 1}).limit(limit))

@@ -81,6 +81,7 @@ class TriggerInstances:
         waiting = {
             "status": str(Status.PENDING),
             "occurrence_time": {"$lt": before_us},
+            # Absent or past. Not by `$or`, for which the embedded database reads the whole collection.
             "republish_at": {"$not": {"$gte": now_us()}},
         }
         return list(self.collection.find(waiting, {"occurrence_time": 1}).limit(limit))

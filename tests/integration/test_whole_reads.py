@@ -48,7 +48,7 @@ class _Conditions(monitoring.CommandListener):
                 self.asked += [(collection, each["q"]) for each in command["deletes"]]
             case "aggregate":
                 self.asked += [(collection, each["$match"]) for each in command["pipeline"] if "$match" in each]
-            case "findAndModify":
+            case "findAndModify":  # reads all, whatever is asked for
                 self.asked.append((collection, {"$and": [command["query"]]}))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -135,10 +135,12 @@ def test_what_the_rules_engine_looks_for_when_executions_end(
 
 
 @pytest.mark.parametrize("filters", [{"status": "running"}, {"parent": "6a0000000000000000000000"}])
-def test_a_list_of_few_is_found_by_its_index(
+def test_a_list_that_fits_on_its_page_is_found_by_its_index(
     watched: Database[dict[str, Any]], conditions: _Conditions, filters: dict[str, str]
 ) -> None:
-    assert execution_list.page(watched[EXECUTIONS], of_filters(filters), limit=50) == ([], 0)
+    collection, selection = watched[EXECUTIONS], of_filters(filters)
+    total = execution_list.count(collection, selection)
+    assert (total, execution_list.find(collection, selection, limit=50, total=total)) == (0, [])
     assert conditions.of(EXECUTIONS) == [filters, filters]
 
 

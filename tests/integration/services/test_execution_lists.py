@@ -32,7 +32,8 @@ class Stored:
     def page(self, limit: int, offset: int = 0, selection: Selection = NO_STEPS) -> list[int]:
         projection = {"n": 1}
         found = [each["n"] for each in execution_list.find(self.collection, selection, limit, offset, projection)]
-        counted, total = execution_list.page(self.collection, selection, limit, offset, projection)
+        total = execution_list.count(self.collection, selection)
+        counted = execution_list.find(self.collection, selection, limit, offset, projection, total)
         assert [each["n"] for each in counted] == found
         assert total == self.collection.count_documents(selection.conditions)
         return found
