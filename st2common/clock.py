@@ -18,7 +18,7 @@ def now_us() -> int:
 def isoformat(us: int) -> str:
     """``1503661866961844`` -> ``2017-08-25T11:51:06.961844Z``."""
     seconds, fraction = divmod(us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:06d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{fraction:06d}Z"
 
 
 def parse(text: str) -> int:

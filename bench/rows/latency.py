@@ -11,20 +11,32 @@ from bench.session import Session
 
 _LINES = 200
 _INTERVAL = 0.05
-# The aims are absolute; beside them stands what the floor of this run would allow: insert, publish and this much more.
+# The aim is of a machine where an insert and a publish take 2 ms together. Where they take longer, it is this much more
+# than they do.
 _AIM_P50_MS, _AIM_P99_MS = 4.0, 10.0
 _OWN_MS = 2.0
 
 
 def rows(session: Session) -> Iterator[Row]:
-    insert = baselines.insert_ms(session.platform, _INTERVAL)
-    publish = baselines.publish_ms(session.platform, _INTERVAL)
-    floors = {percent: percentile(insert, percent) + percentile(publish, percent) for percent in (50, 95, 99)}
-    for watchers in (1, 50, 200):
-        yield _measure(session, watchers, floors)
+    # How fast an idle machine wakes changes from minute to minute: the floor is of both sides of what stands on it.
+    insert, publish = _floor_times(session)
+    one = _latencies(session, watchers=1)
+    insert_after, publish_after = _floor_times(session)
+    floors = {
+        percent: percentile(insert + insert_after, percent) + percentile(publish + publish_after, percent)
+        for percent in (50, 95, 99)
+    }
+    yield _row(one, 1, floors)
+    for watchers in (50, 200):
+        yield _row(_latencies(session, watchers), watchers, floors)
 
 
-def _measure(session: Session, watchers: int, floors: dict[int, float]) -> Row:
+def _floor_times(session: Session) -> tuple[list[float], list[float]]:
+    return baselines.insert_ms(session.platform, _INTERVAL), baselines.publish_ms(session.platform, _INTERVAL)
+
+
+def _latencies(session: Session, watchers: int) -> list[float]:
+    """Milliseconds, of every line at every watcher."""
     gate = Gate(session.platform)
     execution_id = session.api.post("bench.ticks", count=_LINES, interval=_INTERVAL, gate=str(gate.path))
     with session.watching(execution_id, watchers, "--latency") as watching:
@@ -32,19 +44,18 @@ def _measure(session: Session, watchers: int, floors: dict[int, float]) -> Row:
         gate.open()
         seen = watching.results()
     session.ends.wait(execution_id)
-    times = [latency for each in seen for latency in each.latencies_ms]
+    return [latency for each in seen for latency in each.latencies_ms]
+
+
+def _row(times: list[float], watchers: int, floors: dict[int, float]) -> Row:
     lost = watchers * _LINES - len(times)
     p50, p99 = percentile(times, 50), percentile(times, 99)
+    aims = max(_AIM_P50_MS, floors[50] + _OWN_MS), max(_AIM_P99_MS, floors[99] + _OWN_MS)
     return Row(
         f"line latency p50 / p95 / p99, {watchers} watcher{'s' if watchers > 1 else ''}",
         f"{percentiles(times, 50, 95, 99)} ms, lost {lost}",
         "insert + publish " + " / ".join(f"{floors[percent]:.1f}" for percent in (50, 95, 99)) + " ms",
         f"{p50 / floors[50]:.1f} / {p99 / floors[99]:.1f}",
-        _aim(floors) if watchers == 1 else "",
-        (p50 <= _AIM_P50_MS and p99 <= _AIM_P99_MS and not lost) if watchers == 1 else None,
+        f"<= {aims[0]:.1f} / {aims[1]:.1f} ms (4 / 10, or insert + publish + 2)" if watchers == 1 else "",
+        (p50 <= aims[0] and p99 <= aims[1] and not lost) if watchers == 1 else None,
     )
-
-
-def _aim(floors: dict[int, float]) -> str:
-    allowed = f"{floors[50] + _OWN_MS:.1f} / {floors[99] + _OWN_MS:.1f}"
-    return f"<= {_AIM_P50_MS:.0f} / {_AIM_P99_MS:.0f} ms (floor + {_OWN_MS:.0f}: {allowed})"

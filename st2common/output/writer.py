@@ -266,8 +266,8 @@ class Writer:
         if self._batch:
             batch, self._batch = self._batch, []
             self._until_stored(lambda: self._log.append(batch))
-            _observe(batch)
             self._doorbell.ring(self._execution_id, batch)
+            _observe(batch)
 
     def _until_stored(self, store: Callable[[], T]) -> T:
         """Repeat ``store`` until the database takes it. Both verbs of the log may be repeated."""
