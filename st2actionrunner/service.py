@@ -29,7 +29,6 @@ from st2actionrunner.workshop import Workshop
 from st2common import metrics
 from st2common.auth import action_tokens
 from st2common.clock import now_us
-from st2common.errors import TransportError
 from st2common.logging.context import EXECUTION_ID
 from st2common.models.connection import Document
 from st2common.models.executions import Executions
@@ -38,8 +37,9 @@ from st2common.output.doorbell import Doorbell
 from st2common.output.mongo_log import MongoOutputLog
 from st2common.retry import until_done
 from st2common.services.events import ExecutionEvents
-from st2common.transport.port import SCHEMA_VERSION, Delivery, Message, Transport
-from st2common.transport.topology import CANCEL, EXECUTIONS_TO_RUN, SECRETS
+from st2common.services.work_queue import queue_execution
+from st2common.transport.port import Delivery, Message, Transport
+from st2common.transport.topology import CANCEL, SECRETS
 
 LOG = logging.getLogger(__name__)
 
@@ -225,20 +225,18 @@ class RunnerService:
                 # Canceled before it starts: this ends its log and then the execution.
                 threading.Thread(target=self._run, args=(run, run.execute), daemon=True).start()
             else:
-                self._release(execution_id, stored["attempt"])
+                self._release(stored)
 
-    def _release(self, execution_id: str, attempt: int) -> None:
+    def _release(self, execution: Document) -> None:
+        execution_id = str(execution["_id"])
         LOG.warning("Execution %s was claimed and not started: it goes back to the queue", execution_id)
         released = until_done(
-            "Recovering", lambda: self._executions.change(execution_id, Status.REQUESTED, attempt=attempt)
+            "Recovering",
+            lambda: self._executions.change(execution_id, Status.REQUESTED, attempt=execution["attempt"]),
         )
         if released:
             self._workshop.events.updated(released)
-        body = {"v": SCHEMA_VERSION, "execution_id": execution_id}
-        try:
-            self._transport.publish(EXECUTIONS_TO_RUN.exchange, EXECUTIONS_TO_RUN.routing_key, body)
-        except TransportError as error:
-            LOG.warning("Execution %s waits to be queued by the sweeper: %s", execution_id, error)
+        queue_execution(self._transport, execution)
 
     # What others tell.
 

@@ -34,8 +34,9 @@ from st2garbagecollector.sweeper import InstanceSweeper, Sweeper
 
 LOG = logging.getLogger(__name__)
 
-# Seconds after which another collector takes over from one that is silent. A piece of work is much shorter.
-LEASE = 60.0
+# Seconds after which another collector, or the next process of one that was killed, takes over from one that is silent.
+# Should a piece of work take longer, two work at once: nothing of what they do does harm when it is done twice.
+LEASE = 15.0
 
 # Seconds between two looks at whether a job is due.
 TICK = 1.0

@@ -1,7 +1,7 @@
 """Publishes again what was accepted and never claimed, and events that no rules engine has seen to.
 
-Both are stored before they are published. When the broker is away, or whoever stored them dies in between, they would
-wait for ever. Publishing one twice does no harm: a runner claims it once, an engine acts on it once.
+Both are stored before they are published. When whoever stored them dies in between, or a broker loses what it had
+taken, they would wait for ever. Publishing one twice does no harm: a runner claims it once, an engine acts on it once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.executions import Executions
 from st2common.models.trigger_instances import TriggerInstances
-from st2common.services.trigger_dispatch import publish_instance
-from st2common.services.work_queue import publish_execution
+from st2common.services.work_queue import publish_execution, publish_instance
 from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
@@ -72,7 +71,10 @@ class InstanceSweeper:
             # more closely.
             age = now - instance["occurrence_time"]
             self._instances.republished(instance["_id"], now + max(age, self._patience_us))
-            if not publish_instance(self._transport, instance["_id"]):
+            try:
+                publish_instance(self._transport, instance["_id"])
+            except TransportError as error:
+                LOG.warning("Trigger instance %s is not queued: %s", instance["_id"], error)
                 self._instances.republished(instance["_id"], now)
                 return False
         if waiting:

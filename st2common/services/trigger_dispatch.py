@@ -1,6 +1,6 @@
 """The verb by which events come into the platform: store the instance, then hand it to the rules engines.
 
-When the broker does not take it, or this process dies in between, the sweeper publishes it again.
+When the broker is away it goes out later; when this process dies before, the sweeper publishes it again.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, WriteError
 
 from st2common.clock import now_us
-from st2common.errors import NotFound, TransportError, ValidationError
+from st2common.errors import NotFound, ValidationError
 from st2common.models import rules, trigger_types, triggers
 from st2common.models.connection import Document
 from st2common.models.trigger_instances import Status, TriggerInstances
 from st2common.services.triggers import check_value
-from st2common.transport.port import SCHEMA_VERSION, Transport
-from st2common.transport.topology import TRIGGER_INSTANCES
+from st2common.services.work_queue import queue_instance
+from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def dispatch_trigger(
     if trace_context:
         instance["trace_context"] = dict(trace_context)
     _insert(database, instance)
-    publish_instance(transport, instance["_id"])
+    queue_instance(transport, instance["_id"])
     return instance
 
 
@@ -112,17 +112,6 @@ def re_emit(database: Database[Document], transport: Transport, instance_id: str
         # What was good enough once; the note is not a part of any schema.
         validate_payload=False,
     )
-
-
-def publish_instance(transport: Transport, instance_id: ObjectId) -> bool:
-    """Hand a stored instance to the rules engines; whether the broker took it."""
-    body = {"v": SCHEMA_VERSION, "trigger_instance_id": str(instance_id)}
-    try:
-        transport.publish(TRIGGER_INSTANCES.exchange, TRIGGER_INSTANCES.routing_key, body)
-    except TransportError as error:
-        LOG.warning("Trigger instance %s is stored and waits to be published: %s", instance_id, error)
-        return False
-    return True
 
 
 def _find(trigger: str | Mapping[str, Any]) -> Document:

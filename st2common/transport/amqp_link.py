@@ -28,7 +28,7 @@ Command = Callable[[Session], None]
 
 # Seconds between two attempts to connect: doubled from the first to the last, each with jitter of up to one half.
 FIRST_RETRY = 0.2
-LAST_RETRY = 5.0
+LAST_RETRY = 2.0
 
 # Seconds that stopping waits for the thread, which may be connecting.
 STOP_TIMEOUT = 10.0

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from st2common.errors import TransportError
+from st2common.services.work_queue import queue_execution, queue_instance
 from st2common.transport.amqp import AmqpTransport
 from st2common.transport.port import Delivery, Message, WorkQueue
+from st2common.transport.topology import EXECUTIONS_TO_RUN, TRIGGER_INSTANCES
 from st2ctl.embedded import PrivateRabbitMQ
 from tests.conditions import eventually
 from tests.servers import running_rabbitmq
@@ -87,6 +89,26 @@ def test_a_broker_that_crashes_and_comes_back(broker: PrivateRabbitMQ, transport
     transport.publish("st2.test", "work", {"n": 1000})
     eventually(lambda: work[-1:] == [1000], timeout=30)
     assert work == list(range(1001))
+
+
+def test_what_was_accepted_without_a_broker_is_handed_out_when_it_is_back(
+    broker: PrivateRabbitMQ, transport: AmqpTransport
+) -> None:
+    """By the process that accepted it: no sweeper works here."""
+    taken: list[str] = []
+
+    def on_work(delivery: Delivery) -> None:
+        taken.extend(value for name, value in sorted(delivery.message.body.items()) if name != "v")
+        delivery.ack()
+
+    consumers = [transport.consume(queue, on_work, prefetch=10) for queue in (EXECUTIONS_TO_RUN, TRIGGER_INSTANCES)]
+    broker.stop()
+    eventually(lambda: not transport.healthy())
+    queue_execution(transport, {"_id": "an execution", "runner": {"name": "local-shell-cmd"}})
+    queue_instance(transport, "an event")
+    broker.start()
+    eventually(lambda: transport.healthy() and all(consumer.healthy() for consumer in consumers), timeout=30)
+    eventually(lambda: sorted(taken) == ["an event", "an execution"], timeout=30)
 
 
 def test_a_broker_that_hangs_lets_nobody_wait_for_ever(broker: PrivateRabbitMQ) -> None:

@@ -214,6 +214,8 @@ def test_the_broker_is_away(executions: Executions, bus: Bus, request_local: Req
     assert execution["status"] == "requested"
     assert executions.status(str(execution["_id"])) is Status.REQUESTED
     assert bus.events() == [("create", "requested")]
+    to_run = [body["execution_id"] for exchange, _, body in bus.told if exchange == EXECUTIONS_TO_RUN.exchange]
+    assert to_run == [str(execution["_id"])], "it goes out when the broker is back"
 
 
 def test_a_delayed_execution(database: Documents, executions: Executions, bus: Bus, request_local: Request) -> None:
