@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -167,7 +168,7 @@ class ActiveRun:
         if isinstance(runner, ChildlessRunner):
             self._require_lease()
             return partial(self._settle, runner.settle(request))
-        self._spawn(runner.prepare(request))
+        self._spawn(replace(runner.prepare(request), token=request.auth_token))
         return partial(self._follow, request, runner, self._writer)
 
     def _go_on(self) -> None:

@@ -27,6 +27,9 @@ _PATIENCE = 20.0
 # Bytes; the keeper takes no longer line.
 _MAX_REQUEST = 16 * 1024 * 1024
 
+#: The file of a run's directory that :attr:`Launch.token` is kept in.
+TOKEN = "token"  # noqa: S105 - the name of a file
+
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -93,6 +96,8 @@ class KeeperClient:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if launch.stdin is not None:
             _write_private(directory / "stdin", launch.stdin)
+        if launch.token is not None:
+            _write_private(directory / TOKEN, launch.token.encode())
         parent = launch.parent
         self._send(
             {

@@ -42,6 +42,8 @@ class Launch:
     #: Give the child a terminal as stdout and stderr (both arrive as stdout).
     pty: bool = False
     parent: PythonParent | None = None
+    #: The child's own token, kept for the process of this runner that goes on with it, which has to mask it too.
+    token: str | None = None
 
 
 @dataclass(frozen=True)

@@ -55,3 +55,4 @@ def test_it_outlives_a_restart_of_the_runner(bench: Bench, tmp_path: Path) -> No
     assert action.identity()
     action.finish()
     assert action.identity() is None
+    assert bench.output(action.execution_id) == b"********\n"
