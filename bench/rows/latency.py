@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench import baselines
 from bench.client import Gate
 from bench.report import Row, percentile, percentiles
-from bench.session import Session
+from bench.session import Seen, Session
 
 _LINES = 200
 _INTERVAL = 0.05
@@ -20,23 +20,22 @@ _OWN_MS = 2.0
 def rows(session: Session) -> Iterator[Row]:
     # How fast an idle machine wakes changes from minute to minute: the floor is of both sides of what stands on it.
     insert, publish = _floor_times(session)
-    one = _latencies(session, watchers=1)
+    one = _watched(session, watchers=1)
     insert_after, publish_after = _floor_times(session)
     floors = {
         percent: percentile(insert + insert_after, percent) + percentile(publish + publish_after, percent)
         for percent in (50, 95, 99)
     }
-    yield _row(one, 1, floors)
+    yield _row(one, floors)
     for watchers in (50, 200):
-        yield _row(_latencies(session, watchers), watchers, floors)
+        yield _row(_watched(session, watchers), floors)
 
 
 def _floor_times(session: Session) -> tuple[list[float], list[float]]:
     return baselines.insert_ms(session.platform, _INTERVAL), baselines.publish_ms(session.platform, _INTERVAL)
 
 
-def _latencies(session: Session, watchers: int) -> list[float]:
-    """Milliseconds, of every line at every watcher."""
+def _watched(session: Session, watchers: int) -> list[Seen]:
     gate = Gate(session.platform)
     execution_id = session.api.post("bench.ticks", count=_LINES, interval=_INTERVAL, gate=str(gate.path))
     with session.watching(execution_id, watchers, "--latency") as watching:
@@ -44,11 +43,13 @@ def _latencies(session: Session, watchers: int) -> list[float]:
         gate.open()
         seen = watching.results()
     session.ends.wait(execution_id)
-    return [latency for each in seen for latency in each.latencies_ms]
+    return seen
 
 
-def _row(times: list[float], watchers: int, floors: dict[int, float]) -> Row:
-    lost = watchers * _LINES - len(times)
+def _row(seen: list[Seen], floors: dict[int, float]) -> Row:
+    watchers = len(seen)
+    times = [latency for each in seen for latency in each.latencies_ms]
+    lost = sum(1 + _LINES - each.lines for each in seen)  # the first one says that it is ready
     p50, p99 = percentile(times, 50), percentile(times, 99)
     aims = max(_AIM_P50_MS, floors[50] + _OWN_MS), max(_AIM_P99_MS, floors[99] + _OWN_MS)
     return Row(
