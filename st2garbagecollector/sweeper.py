@@ -13,7 +13,8 @@ from st2common.clock import now_us
 from st2common.errors import TransportError
 from st2common.models.executions import Executions
 from st2common.models.trigger_instances import TriggerInstances
-from st2common.services.work_queue import publish_execution, publish_instance
+from st2common.services.trigger_dispatch import publish_instance
+from st2common.services.work_queue import publish_execution
 from st2common.transport.port import Transport
 
 LOG = logging.getLogger(__name__)

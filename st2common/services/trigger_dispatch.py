@@ -12,16 +12,16 @@ from typing import Any
 from bson import ObjectId
 from bson.errors import BSONError
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, WriteError
+from pymongo.errors import DuplicateKeyError, PyMongoError, WriteError
 
 from st2common.clock import now_us
-from st2common.errors import NotFound, ValidationError
+from st2common.errors import NotFound, TransportError, ValidationError
 from st2common.models import rules, trigger_types, triggers
 from st2common.models.connection import Document
 from st2common.models.trigger_instances import Status, TriggerInstances
 from st2common.services.triggers import check_value
-from st2common.services.work_queue import queue_instance
-from st2common.transport.port import Transport
+from st2common.transport.port import SCHEMA_VERSION, Body, Transport
+from st2common.transport.topology import TRIGGER_INSTANCES
 
 LOG = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def dispatch_trigger(
     if trace_context:
         instance["trace_context"] = dict(trace_context)
     _insert(database, instance)
-    queue_instance(transport, instance["_id"])
+    _queue_instance(database, transport, instance["_id"])
     return instance
 
 
@@ -112,6 +112,35 @@ def re_emit(database: Database[Document], transport: Transport, instance_id: str
         # What was good enough once; the note is not a part of any schema.
         validate_payload=False,
     )
+
+
+def publish_instance(transport: Transport, instance_id: ObjectId) -> None:
+    """Hand a stored instance to the rules engines.
+
+    Raises:
+        TransportError: the broker does not take it.
+    """
+    transport.publish(TRIGGER_INSTANCES.exchange, TRIGGER_INSTANCES.routing_key, _message(instance_id))
+
+
+def _queue_instance(database: Database[Document], transport: Transport, instance_id: ObjectId) -> None:
+    """The same; what the broker does not take now goes out from this process when it is back."""
+    try:
+        publish_instance(transport, instance_id)
+    except TransportError as error:
+        LOG.warning("Trigger instance %s is stored and waits for the broker: %s", instance_id, error)
+        try:
+            # The broker may have taken the first message all the same. Noted before there is a second one: engines look
+            # more closely at what has two.
+            TriggerInstances(database).republished(instance_id, 0)
+        except PyMongoError:
+            LOG.warning("The database is away: trigger instance %s is left to the sweeper", instance_id)
+        else:
+            transport.notify(TRIGGER_INSTANCES.exchange, TRIGGER_INSTANCES.routing_key, _message(instance_id))
+
+
+def _message(instance_id: ObjectId) -> Body:
+    return {"v": SCHEMA_VERSION, "trigger_instance_id": str(instance_id)}
 
 
 def _find(trigger: str | Mapping[str, Any]) -> Document:

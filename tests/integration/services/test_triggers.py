@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
 
+from st2common.clock import now_us
 from st2common.content import registrar
-from st2common.errors import ConflictError, NotFound, ValidationError
+from st2common.errors import ConflictError, NotFound, TransportError, ValidationError
 from st2common.models import trigger_types, triggers
 from st2common.models.trigger_instances import TriggerInstances
 from st2common.services.trigger_dispatch import UnknownTrigger, dispatch_trigger, re_emit
@@ -24,7 +27,7 @@ from st2common.services.triggers import (
     update_trigger_type,
 )
 from st2common.transport.memory import MemoryTransport
-from st2common.transport.port import Message
+from st2common.transport.port import Body, Message
 from st2common.transport.topology import TRIGGER, TRIGGER_INSTANCES
 from st2garbagecollector.sweeper import InstanceSweeper
 from tests.conditions import eventually
@@ -200,3 +203,41 @@ def test_what_no_engine_has_seen_to_is_published_again(database: Documents, memo
     sweeper = InstanceSweeper(TriggerInstances(database), memory_transport, patience=0.0)
     eventually(lambda: sweeper.run() is False and published)
     assert set(published) == {str(lost["_id"])}
+
+
+class LateBroker(MemoryTransport):
+    """It takes every message, but says so too late; ``meanwhile`` happens while one waits for it."""
+
+    def __init__(self, database: Documents, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self._database = database
+        self._meanwhile = meanwhile
+        self.told: list[tuple[str, str]] = []
+
+    def publish(self, exchange: str, routing_key: str, body: Body) -> None:
+        self._meanwhile()
+        raise TransportError("the broker did not confirm the message")
+
+    def notify(self, exchange: str, routing_key: str, body: Body) -> None:
+        stored = TriggerInstances(self._database).get(body["trigger_instance_id"])
+        assert stored
+        assert "republish_at" in stored, "engines have to know that there may be two messages"
+        self.told.append((exchange, body["trigger_instance_id"]))
+
+
+def test_what_the_broker_does_not_take_goes_out_later(database: Documents) -> None:
+    broker = LateBroker(database)
+    stored = dispatch_trigger(database, broker, trigger="core.st2.generic.actiontrigger", payload={})
+    assert broker.told == [(TRIGGER_INSTANCES.exchange, str(stored["_id"]))]
+    [due] = TriggerInstances(database).unprocessed(now_us() + 1, 10)
+    assert due["_id"] == stored["_id"], "should it get lost, the sweeper finds it"
+
+
+def test_what_cannot_be_noted_is_left_to_the_sweeper(database: Documents) -> None:
+    """It is stored: whoever dispatches it must not do so again."""
+    client: MongoClient[dict[str, Any]] = MongoClient(*database.client.address)
+    broker = LateBroker(database, meanwhile=client.close)
+    stored = dispatch_trigger(client[database.name], broker, trigger="core.st2.generic.actiontrigger", payload={})
+    assert broker.told == []
+    [due] = TriggerInstances(database).unprocessed(now_us() + 1, 10)
+    assert due["_id"] == stored["_id"]
