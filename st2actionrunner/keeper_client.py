@@ -27,9 +27,6 @@ _PATIENCE = 20.0
 # Bytes; the keeper takes no longer line.
 _MAX_REQUEST = 16 * 1024 * 1024
 
-#: The file of a run's directory that :attr:`Launch.token` is kept in.
-TOKEN = "token"  # noqa: S105 - the name of a file
-
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -97,7 +94,7 @@ class KeeperClient:
         if launch.stdin is not None:
             _write_private(directory / "stdin", launch.stdin)
         if launch.token is not None:
-            _write_private(directory / TOKEN, launch.token.encode())
+            _write_private(directory / "token", launch.token.encode())
         parent = launch.parent
         self._send(
             {
@@ -247,6 +244,14 @@ class KeeperClient:
             LOG.error("The keeper refused a request (run %s): %s", message["run"], message["message"])
             return
         self._on_event(message["run"], kind == "exited")
+
+
+def kept_token(directory: Path) -> str | None:
+    """The token of the child whose run has this directory; None where there is none, or it was not started yet."""
+    try:
+        return (directory / "token").read_text()
+    except FileNotFoundError:
+        return None
 
 
 def _write_private(path: Path, content: bytes) -> None:

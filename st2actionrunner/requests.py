@@ -9,7 +9,7 @@ from typing import Any
 from oslo_config import cfg
 from pymongo.database import Database
 
-from st2actionrunner.keeper_client import TOKEN
+from st2actionrunner.keeper_client import kept_token
 from st2actionrunner.launch import RunRequest
 from st2common.auth import action_tokens
 from st2common.content.paths import pack_directory
@@ -49,7 +49,7 @@ class RequestBuilder:
         )
         pack_path = pack_directory(self._config, action["pack"])
         entry_point = pack_path / "actions" / action["entry_point"] if action.get("entry_point") and pack_path else None
-        auth_token = document.get(action_tokens.PLAIN) or _kept_token(directory)
+        auth_token = document.get(action_tokens.PLAIN) or kept_token(directory)
         return RunRequest(
             execution_id=str(document["_id"]),
             attempt=document["attempt"],
@@ -65,11 +65,3 @@ class RequestBuilder:
             pack_config=dict(pack_config) if document["runner"]["name"] in _CONFIGURED else {},
             secrets=(*secrets_of(pack_config), *([auth_token] if auth_token else ())),
         )
-
-
-def _kept_token(directory: Path) -> str | None:
-    """The token of a child that an earlier process of this runner has started."""
-    try:
-        return (directory / TOKEN).read_text()
-    except FileNotFoundError:
-        return None
